@@ -27,7 +27,7 @@ FLAGS = ["--universal", "--no-header", "--no-annotate", "--no-emit-index-url", "
 def combinations(template: Path) -> Iterator[tuple[str, str, str]]:
     """Give (backend, broker, infrastructure that leads to it), each broker of a backend once."""
     for name, backend in load_matrix(template / "matrix.yml").backends.items():
-        by_broker = {broker: infrastructure for infrastructure, broker in reversed(backend.brokers.items())}
+        by_broker = {broker: infrastructure for infrastructure, broker in reversed(list(backend.brokers.items()))}
         for broker, infrastructure in by_broker.items():
             yield name, broker, infrastructure
 

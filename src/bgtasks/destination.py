@@ -6,7 +6,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import yaml
@@ -126,10 +126,8 @@ def _remove(stage: Path) -> None:
 
 
 def _remove_if_empty(parent: Path) -> None:
-    try:
+    with suppress(OSError):  # somebody else has put something there: it is theirs
         parent.rmdir()
-    except OSError:
-        pass  # somebody else has put something there; it is theirs
 
 
 @contextmanager

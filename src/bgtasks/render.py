@@ -76,6 +76,6 @@ def _copy(answers: Mapping[str, object], stage: Path, template: Path) -> list[Pa
 def _no_outer_repository() -> Iterator[None]:
     """Hide GIT_DIR and its like, set inside git hooks: Copier would take the template for a repository."""
     with local.env():
-        for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"):
-            local.env.pop(name, None)
+        for name in {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"}.intersection(local.env):
+            del local.env[name]
         yield
