@@ -1,0 +1,48 @@
+"""Metrics for Prometheus, read from the job store: they survive restarts and cover every worker."""
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from app.jobs import JobState, job_stats
+
+router = APIRouter(tags=["metrics"])
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response:
+    """Return every metric in the text format of Prometheus."""
+    registry = CollectorRegistry()
+    registry.register(_Snapshot(await job_stats(), request.app.state.loop_lag.seconds))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Snapshot(Collector):
+    def __init__(self, stats: dict[str, int], loop_lag_s: float) -> None:
+        self._stats = stats
+        self._loop_lag_s = loop_lag_s
+
+    def collect(self) -> Iterator[Metric]:
+        """Turn the counters of the job store into metric families."""
+        current = GaugeMetricFamily("jobs", "Jobs on record, by state", labels=["state"])
+        for state in JobState:
+            current.add_metric([state], self._stats.get(f"state:{state}", 0))
+        yield current
+        finished = CounterMetricFamily("jobs_finished", "Jobs that became final", labels=["task", "state"])
+        seconds = CounterMetricFamily("job_run_seconds", "Time that jobs ran in their last try", labels=["task"])
+        dropped = CounterMetricFamily("messages_dropped", "Messages with nothing to run", labels=["why"])
+        for name, value in sorted(self._stats.items()):
+            kind, _, rest = name.partition(":")
+            if kind == "jobs":
+                finished.add_metric(rest.rsplit(":", 1), value)
+            elif kind == "ms":
+                seconds.add_metric([rest], value / 1000)
+            elif kind == "dropped":
+                dropped.add_metric([rest], value)
+        yield finished
+        yield seconds
+        yield dropped
+        yield GaugeMetricFamily("event_loop_lag_seconds", "How late the event loop wakes up", value=self._loop_lag_s)

@@ -1,0 +1,49 @@
+"""The job record: what is known of one enqueued run of a task."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict
+
+
+class JobState(StrEnum):
+    """Where a job is; the last three are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+class Job(BaseModel):
+    """One enqueued run of a task, as its record stood when it was read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    task: str
+    queue: str
+    args: list[Any]
+    state: JobState
+    attempts: int
+    max_retries: int
+    progress: float | None = None
+    result: Any = None
+    error: str | None = None
+    reason: str | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+def new_job_id() -> str:
+    """Return an id that nobody can guess."""
+    return uuid4().hex

@@ -1,0 +1,58 @@
+"""The API: `uvicorn app.main:app`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+from fastapi import FastAPI, Request, Response, status
+from fastapi.responses import JSONResponse
+
+from app.api import health, jobs, metrics, reports, thumbnails, webhooks
+from app.jobs import Unavailable
+from app.jobs.declare import load_tasks
+from app.jobs.lifespan import background_jobs
+from app.observability import LoopLag, configure_logging, request_id_var
+from app.settings import get_settings
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Start what the API needs, and stop it in reverse order."""
+    configure_logging()
+    load_tasks()
+    app.state.loop_lag = LoopLag()
+    lag = asyncio.create_task(app.state.loop_lag.measure())
+    async with background_jobs():
+        yield
+    lag.cancel()
+
+
+def create_app() -> FastAPI:
+    """Return the API; it starts and stays up without its broker."""
+    app = FastAPI(title=get_settings().service, lifespan=lifespan)
+    for noun in (webhooks, reports, thumbnails, jobs, health, metrics):
+        app.include_router(noun.router)
+    app.add_exception_handler(Unavailable, _answer_unavailable)
+    app.middleware("http")(_carry_request_id)
+    return app
+
+
+async def _answer_unavailable(request: Request, error: Exception) -> Response:
+    retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else 5
+    return JSONResponse(
+        {"detail": str(error)},
+        status_code=status.HTTP_503_SERVICE_UNAVAILABLE,
+        headers={"Retry-After": str(retry_after_s)},
+    )
+
+
+async def _carry_request_id(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    request_id = request.headers.get("X-Request-ID", uuid4().hex)[:64]
+    request_id_var.set(request_id)
+    response = await call_next(request)
+    response.headers["X-Request-ID"] = request_id
+    return response
+
+
+app = create_app()

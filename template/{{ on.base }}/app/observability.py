@@ -1,0 +1,56 @@
+"""Structured logs with request and job ids, and the lag of the event loop."""
+
+import asyncio
+import json
+import logging
+import sys
+from contextvars import ContextVar
+from time import monotonic
+
+from app.settings import get_settings
+
+request_id_var: ContextVar[str | None] = ContextVar("request_id", default=None)
+job_id_var: ContextVar[str | None] = ContextVar("job_id", default=None)
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, ids, whatever `extra` carries."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields: dict[str, object] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": request_id_var.get(),
+            "job_id": job_id_var.get(),
+        }
+        fields |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return json.dumps({name: value for name, value in fields.items() if value is not None}, default=str)
+
+
+def configure_logging() -> None:
+    """Send every log of this process to stderr as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=get_settings().log_level.upper(), handlers=[handler], force=True)
+    # httpx logs each request with its URL, which may carry a customer's token.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+class LoopLag:
+    """How late the event loop wakes up, in seconds: above 0.1, something blocks it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    async def measure(self, interval_s: float = 0.5) -> None:
+        """Measure until cancelled."""
+        while True:
+            before = monotonic()
+            await asyncio.sleep(interval_s)
+            self.seconds = max(monotonic() - before - interval_s, 0.0)

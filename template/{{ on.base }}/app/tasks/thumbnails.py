@@ -1,0 +1,49 @@
+"""Thumbnails: work that computes rather than waits."""
+
+import hashlib
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from app.files import final_file, output_path
+from app.jobs import task, this_job
+
+_SIZE = (256, 256)
+
+
+@task(name="thumbnails.make", max_retries=1, cpu=True)
+def make_thumbnail(upload: str) -> dict[str, str | int]:
+    """Make the thumbnail of an upload and say how large it became."""
+    job = this_job()
+    path = thumbnail_path(job.id if job else upload)
+    width, height = shrink(output_path("uploads", upload), path)
+    return {"file": path.name, "width": width, "height": height}
+
+
+def thumbnail_path(job_id: str) -> Path:
+    """Return where the thumbnail of this job lies once it is done."""
+    return output_path("thumbnails", f"{job_id}.png")
+
+
+def store_upload(content: bytes) -> str:
+    """Keep an uploaded image and return its name: the same image has the same name."""
+    name = hashlib.sha256(content).hexdigest()
+    with final_file(output_path("uploads", name)) as part:
+        part.write_bytes(content)
+    return name
+
+
+def shrink(source: Path, target: Path) -> tuple[int, int]:
+    """Write `source` as PNG within 256 x 256 pixels and return its width and height.
+
+    Raises:
+        ValueError: The file is no image that Pillow reads, or it is suspiciously large.
+    """
+    try:
+        with Image.open(source) as image, final_file(target) as part:
+            small = ImageOps.exif_transpose(image)
+            small.thumbnail(_SIZE)
+            small.save(part, format="PNG")
+            return small.size
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise ValueError(f"Not an image that can be shrunk: {error}") from error

@@ -1,0 +1,41 @@
+"""Where Huey keeps its messages: a sorted set in Redis."""
+
+from huey import PriorityRedisHuey
+from redis import ConnectionPool
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from app.settings import Settings
+
+# What these calls raise when the broker does not answer.
+ERRORS = (RedisError,)
+
+
+def connect(settings: Settings) -> PriorityRedisHuey:
+    """Return Huey on the Redis that `BROKER_URL` names."""
+    pool = ConnectionPool.from_url(
+        settings.broker_url.get_secret_value(),
+        socket_timeout=5,  # above the read timeout of a worker that waits for a message
+        socket_connect_timeout=1,
+        socket_keepalive=True,
+        health_check_interval=10,
+        retry=Retry(NoBackoff(), 0),  # callers of the API want an answer; workers look again anyway
+    )
+    return PriorityRedisHuey(
+        settings.service,
+        connection_pool=pool,
+        results=False,  # the job store keeps the results
+        utc=True,
+        read_timeout=1,
+    )
+
+
+def depth(huey: PriorityRedisHuey, priority: int) -> int:
+    """Return how many messages of this priority wait."""
+    return int(huey.storage.conn.zcount(huey.storage.queue_key, -priority, -priority))
+
+
+def ping(huey: PriorityRedisHuey) -> None:
+    """Raise when Redis does not answer."""
+    huey.storage.conn.ping()

@@ -1,0 +1,137 @@
+"""Keep the jobs of this process: renew their leases, hold them to their limits.
+
+One thread a process. It renews all leases in one round trip, passes progress on, raises
+`TimeLimitExceeded` or `JobCancelled` inside a task, and ends the process when a job ignores
+its hard limit: only that stops a loop that swallows exceptions or never leaves C code.
+"""
+
+import ctypes
+import faulthandler
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from time import monotonic
+
+from app.jobs.errors import JobCancelled, JobInterrupted, TimeLimitExceeded, Unavailable
+from app.jobs.heartbeat import taking_jobs, touch
+from app.jobs.run import Run, give_up
+from app.jobs.store import job_store
+from app.settings import get_settings, hard_limit_s
+
+logger = logging.getLogger(__name__)
+
+_TICK_S = 1.0
+# A thread that holds the GIL this long past every limit is ended by a timer that needs no GIL.
+_WATCHDOG_S = 120.0
+
+
+class Keeper:
+    """What looks after the running jobs of one process."""
+
+    def __init__(self) -> None:
+        self._settings = get_settings()
+        # Impatient: a broker that is away must not keep the limits from being watched.
+        self._store = job_store()
+        self._runs: set[Run] = set()
+        self._lock = threading.Lock()
+        self._renew_at = 0.0
+        self._heartbeat: Path | None = None
+        self.jobs_done = 0
+        threading.Thread(target=self._loop, name="keeper", daemon=True).start()
+
+    @contextmanager
+    def watch(self, run: Run) -> Iterator[None]:
+        """Look after the job for as long as the block lasts."""
+        with self._lock:
+            self._runs.add(run)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._runs.discard(run)
+                self.jobs_done += 1
+
+    def show_life(self, path: Path) -> None:
+        """Touch this file from now on, for as long as this process can take jobs."""
+        self._heartbeat = path
+
+    def hand_back(self) -> None:
+        """Give every job that still runs to the other workers; the process ends after this."""
+        for run in self._running():
+            if self._store.hand_back(run.job):
+                logger.warning("job handed back", extra={"job_id": run.job.id, "task": run.task.name})
+
+    def _running(self) -> list[Run]:
+        with self._lock:
+            return [run for run in self._runs if not run.over]
+
+    def _held(self) -> list[Run]:
+        with self._lock:
+            return list(self._runs)
+
+    def _loop(self) -> None:
+        while True:
+            threading.Event().wait(_TICK_S)
+            faulthandler.dump_traceback_later(_WATCHDOG_S, exit=True)
+            try:
+                self._limit()
+                self._show_life()
+                self._renew()
+            except Unavailable as error:
+                logger.warning("leases not renewed", extra={"error": str(error)})
+            except Exception:  # the keeper outlives any single failure: the jobs depend on it
+                logger.exception("keeper failed once")
+
+    def _limit(self) -> None:
+        for run in self._running():
+            age_s = monotonic() - run.started
+            if age_s > hard_limit_s(run.soft_limit_s):
+                self._end_process(run)
+            elif age_s > run.soft_limit_s and run.interrupted is None:
+                interrupt(run, TimeLimitExceeded)
+
+    def _show_life(self) -> None:
+        if self._heartbeat and taking_jobs(busy={run.thread_name for run in self._held()}):
+            touch(self._heartbeat)
+
+    def _renew(self) -> None:
+        runs = self._held()
+        moved = any(run.reported != run.progress for run in runs)
+        if not runs or (monotonic() < self._renew_at and not moved):
+            return
+        answers = self._store.renew((run.job.id, run.job.attempts, run.progress) for run in runs)
+        self._renew_at = monotonic() + self._settings.lease_s / 4
+        for run, answer in zip(runs, answers, strict=True):
+            run.reported = run.progress
+            if answer == "cancel" and run.interrupted is None and not run.over:
+                interrupt(run, JobCancelled)
+            elif answer == "lost" and not run.over:
+                logger.error("lease lost while the job ran", extra={"job_id": run.job.id})
+
+    def _end_process(self, run: Run) -> None:
+        logger.critical("hard time limit passed, ending the process", extra={"job_id": run.job.id})
+        faulthandler.dump_traceback()
+        run.over = True
+        give_up(run.job, TimeLimitExceeded("The job ignored its soft time limit"), TimeLimitExceeded.reason)
+        self.hand_back()
+        os._exit(70)
+
+
+def interrupt(run: Run, reason: type[JobInterrupted]) -> None:
+    """Raise `reason` inside the running task, as soon as it executes Python code again."""
+    run.interrupted = reason
+    logger.warning("job interrupted", extra={"job_id": run.job.id, "reason": reason.reason})
+    if run.stop is not None:
+        run.stop()
+    else:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(run.thread_id), ctypes.py_object(reason))
+
+
+@cache
+def keeper() -> Keeper:
+    """Return the keeper of this process, started on first use."""
+    return Keeper()

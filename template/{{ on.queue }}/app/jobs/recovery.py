@@ -1,0 +1,88 @@
+"""Recovery: send again what a crash left behind, and start what is due.
+
+Every worker process runs this loop; the steps are atomic in the job store, so any number of
+them does each thing once. It looks at what is due every second, at lost messages every few.
+"""
+
+import logging
+import random
+import threading
+from time import monotonic
+
+from app.jobs.broker import broker_depth, ring_all
+from app.jobs.declare import Task, declared_tasks, lanes
+from app.jobs.errors import Unavailable
+from app.jobs.record import new_job_id
+from app.jobs.run import bury
+from app.jobs.store import job_store
+
+logger = logging.getLogger(__name__)
+
+_TICK_S = 1.0
+_UNHEARD_EVERY_S = 5.0
+
+
+class Recovery:
+    """The loop that makes the record the truth and the message a doorbell."""
+
+    def __init__(self) -> None:
+        self._store = job_store(patient=True)
+        self._stop = threading.Event()
+        self._unheard_at = 0.0
+        self._slots: dict[str, int] = {}
+        self._thread = threading.Thread(target=self._loop, name="recovery", daemon=True)
+
+    def start(self) -> None:
+        """Start the loop."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the loop; a step that is under way may finish."""
+        self._stop.set()
+
+    def look(self) -> None:
+        """Do one round.
+
+        Raises:
+            Unavailable: The broker or the job store does not answer; the next round goes on.
+        """
+        due = self._store.due()
+        if due.ring:
+            ring_all(due.ring)
+            logger.info("jobs rung for", extra={"count": len(due.ring)})
+        for job_id in due.dead:
+            job = self._store.get(job_id)
+            if job is not None:
+                bury(job)
+        for task in declared_tasks():
+            if task.every is not None:
+                self._start_period(task, int(due.now_s // task.every.total_seconds()))
+        if monotonic() >= self._unheard_at:
+            self._unheard_at = monotonic() + _UNHEARD_EVERY_S
+            self._ring_unheard()
+
+    def _loop(self) -> None:
+        while not self._stop.wait(_TICK_S * random.uniform(0.8, 1.2)):  # noqa: S311 - spreads the workers
+            try:
+                self.look()
+            except Unavailable as error:
+                logger.warning("recovery waits", extra={"error": str(error)})
+            except Exception:  # the loop outlives any single failure: nothing else brings jobs back
+                logger.exception("recovery failed once")
+
+    def _ring_unheard(self) -> None:
+        for lane in lanes():
+            unheard = self._store.unheard(lane, broker_depth(lane))
+            if unheard:
+                ring_all([(job_id, lane) for job_id in unheard])
+                logger.warning("messages were lost, rung again", extra={"count": len(unheard), "queue": lane})
+
+    def _start_period(self, task: Task[..., object], slot: int) -> None:
+        """Enqueue a periodic task once per period, however many workers look."""
+        if self._slots.get(task.name) == slot:
+            return
+        key = f"period-{slot}"
+        job, new = self._store.add(new_job_id(), task.name, task.queue, "[]", key, task.max_retries, 0)
+        self._slots[task.name] = slot
+        if new:
+            ring_all([(job.id, job.queue)])

@@ -1,0 +1,66 @@
+"""Settings: `settings.toml` holds the defaults, `.env` and the environment override them."""
+
+import math
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+_ROOT = Path(__file__).parents[1]
+
+
+class Settings(BaseSettings):
+    """Every setting of this service; `.env.example` explains each for operators."""
+
+    model_config = SettingsConfigDict(
+        toml_file=_ROOT / "settings.toml", env_file=_ROOT / ".env", extra="ignore", frozen=True
+    )
+
+    service: str
+    broker_url: SecretStr
+    job_store_url: SecretStr
+    log_level: str = "INFO"
+    data_dir: Path = _ROOT / "data"
+
+    worker_processes: int = Field(ge=1)
+    worker_threads: int = Field(ge=1)
+    soft_limit_s: int = Field(ge=1)
+    drain_s: int = Field(ge=0)
+    recycle_after_jobs: int = Field(ge=0, description="0: never")
+    memory_limit_mb: int = Field(ge=0, description="A worker process above it is replaced; 0: never")
+    heartbeat_dir: Path = Path("/tmp/worker-heartbeat")  # noqa: S108 - a tmpfs in the container
+
+    max_waiting_jobs: int = Field(ge=1)
+    lease_s: float = Field(default=15, ge=1)
+    retention_s: int = Field(default=7 * 24 * 3600, ge=60)
+
+    webhook_secret: SecretStr = SecretStr("change-me")
+    webhook_hosts: frozenset[str] = frozenset({"localhost", "127.0.0.1"})
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def hard_limit_s(soft_limit_s: float) -> int:
+    """Return when a job that ignored its soft limit is ended, in seconds."""
+    return max(math.ceil(soft_limit_s * 1.2), math.ceil(soft_limit_s) + 1)
+
+
+@cache
+def get_settings() -> Settings:
+    """Return the settings of this process, read once."""
+    return Settings()

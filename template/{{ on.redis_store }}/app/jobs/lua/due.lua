@@ -1,0 +1,24 @@
+-- limit, retention_ms: move on every job whose timer has run out
+local now = now_ms()
+local ring, dead = {}, {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', p .. ':timers', '-inf', now, 'LIMIT', 0, ARGV[1])) do
+  local state, queue, attempts, retries = unpack(
+    redis.call('HMGET', job_key(id), 'state', 'queue', 'attempts', 'max_retries'))
+  redis.call('ZREM', p .. ':timers', id)
+  if state == 'running' and redis.call('HEXISTS', job_key(id), 'cancel') == 1 then
+    close(id, state, 'cancelled', now, ARGV[2])
+  elseif state == 'running' and tonumber(attempts) > tonumber(retries) then
+    redis.call('HSET', job_key(id), 'reason', 'worker_lost', 'error', 'The worker died during every try')
+    close(id, state, 'failed', now, ARGV[2])
+    dead[#dead + 1] = id
+  elseif state then
+    move(id, state, 'queued', now)
+    redis.call('ZADD', p .. ':rung:' .. queue, now, id)
+    ring[#ring + 1] = id
+    ring[#ring + 1] = queue
+  end
+end
+for _, state in ipairs({'succeeded', 'failed', 'cancelled'}) do
+  redis.call('ZREMRANGEBYSCORE', p .. ':state:' .. state, '-inf', now - ARGV[2])
+end
+return {ring, dead, now}

@@ -1,0 +1,10 @@
+-- id, attempt, state, result, error, reason, retention_ms
+local id, attempt, state, result, error, reason, retention = unpack(ARGV)
+if not owned(id, attempt) then return 0 end
+local now = now_ms()
+if result ~= '' then redis.call('HSET', job_key(id), 'result', result) end
+if error ~= '' then redis.call('HSET', job_key(id), 'error', error, 'reason', reason) end
+close(id, 'running', state, now, retention)
+local task, started = unpack(redis.call('HMGET', job_key(id), 'task', 'started_at'))
+redis.call('HINCRBY', p .. ':stats', 'ms:' .. task, now - started)
+return 1

@@ -1,0 +1,26 @@
+-- Shared by every script: KEYS[1] is the prefix.
+local p = KEYS[1]
+local function now_ms()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+local function job_key(id) return p .. ':job:' .. id end
+local function move(id, from, to, now)
+  redis.call('ZREM', p .. ':state:' .. from, id)
+  redis.call('ZADD', p .. ':state:' .. to, now, id)
+  redis.call('HSET', job_key(id), 'state', to)
+end
+-- A final job leaves the timers and is kept for the retention only.
+local function close(id, from, to, now, retention_ms)
+  move(id, from, to, now)
+  local queue, task = unpack(redis.call('HMGET', job_key(id), 'queue', 'task'))
+  redis.call('ZREM', p .. ':timers', id)
+  redis.call('ZREM', p .. ':rung:' .. queue, id)
+  redis.call('HSET', job_key(id), 'finished_at', now)
+  redis.call('PEXPIRE', job_key(id), retention_ms)
+  redis.call('HINCRBY', p .. ':stats', 'jobs:' .. task .. ':' .. to, 1)
+end
+local function owned(id, attempt)
+  local state, attempts = unpack(redis.call('HMGET', job_key(id), 'state', 'attempts'))
+  return state == 'running' and attempts == attempt
+end
