@@ -21,7 +21,15 @@ from bgtasks.render import render
 PINS = Path(__file__).parents[1] / "pins"
 PYTHON = "3.11"
 ADDRESS = re.compile(r"://|^\s*-|\s@\s", re.MULTILINE)  # a location, an option such as --index-url, a direct reference
-FLAGS = ["--universal", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", "--quiet"]
+FLAGS = [
+    "--universal",
+    "--fork-strategy=fewest",
+    "--no-header",
+    "--no-annotate",
+    "--no-emit-index-url",
+    "--no-emit-find-links",
+    "--quiet",
+]
 
 
 def combinations(template: Path) -> Iterator[tuple[str, str, str]]:
@@ -35,7 +43,9 @@ def combinations(template: Path) -> Iterator[tuple[str, str, str]]:
 def unpinned_project(template: Path, backend: str, infrastructure: str, dest: Path) -> Path:
     """Render a project whose requirements carry no versions, and give its pyproject.toml."""
     shutil.rmtree(template / "pins", ignore_errors=True)
-    render({"project_name": "pins", "backend": backend, "infrastructure": infrastructure}, dest, template)
+    undemanding = {"slowest_task": "800ms", "task_loss": "acceptable"}  # no backend is vetoed
+    choice = {"backend": backend, "infrastructure": infrastructure}
+    render({"project_name": "pins", **undemanding, **choice}, dest, template)
     return dest / "pyproject.toml"
 
 
