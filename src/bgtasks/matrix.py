@@ -52,7 +52,7 @@ class Backend:
 class Rule:
     """One cell: for these backends, if every question in `when` has one of the named levels.
 
-    `points` is None for a veto. A `warning` is printed with the reasons against, whatever its points.
+    `points` is None for a veto; below zero the reason speaks against.
     """
 
     backends: tuple[str, ...]
@@ -60,7 +60,6 @@ class Rule:
     reason: str
     source: str
     points: int | None
-    warning: bool = False
 
     def holds(self, levels: Mapping[str, str]) -> bool:
         """Whether the rule applies to these levels, one for every question of the matrix."""
@@ -178,13 +177,14 @@ def _backend(key: str, row: Mapping[str, Any]) -> Backend:
 def _rule(row: Mapping[str, Any]) -> Rule:
     if ("veto" in row) == ("points" in row):
         raise ValueError(f"a rule has either a veto or points: {row}")
+    if row.get("points") == 0:
+        raise ValueError(f"a rule without points says nothing: {row}")
     return Rule(
         backends=tuple(row["backends"]),
         when=tuple((question, frozenset(named)) for question, named in row["when"].items()),
         reason=row["veto"] if "veto" in row else row["reason"],
         source=row["source"],
         points=row.get("points"),
-        warning=row.get("warning", False),
     )
 
 

@@ -170,8 +170,8 @@ def _levels(answers: Mapping[str, Answer], matrix: Matrix) -> dict[str, str]:
 
 def _verdict(backend: str, rules: list[Rule]) -> Verdict:
     vetoes = tuple(rule.reason for rule in rules if rule.points is None)
-    liked = tuple(rule.reason for rule in rules if not _speaks_against(rule))
-    disliked = tuple(rule.reason for rule in rules if rule.points is not None and _speaks_against(rule))
+    liked = tuple(rule.reason for rule in rules if (rule.points or 0) > 0)
+    disliked = tuple(rule.reason for rule in rules if (rule.points or 0) < 0)
     return Verdict(
         backend=backend,
         admissible=not vetoes,
@@ -181,17 +181,13 @@ def _verdict(backend: str, rules: list[Rule]) -> Verdict:
     )
 
 
-def _speaks_against(rule: Rule) -> bool:
-    return rule.warning or rule.points is None or rule.points < 0
-
-
 def _outranked(verdict: Verdict, best: Verdict, matrix: Matrix) -> Verdict:
     """The verdict with a reason against it, also where the matrix has only good to say of it."""
     if verdict.reasons_against:
         return verdict
     title = matrix.backends[best.backend].title
     tie = verdict.points == best.points
-    reason = f"{title} fits as well and is less to operate." if tie else f"{title} fits better: {best.reasons_for[0]}"
+    reason = f"{title} fits as well and is less to operate." if tie else f"{title} is the better fit. {best.reasons_for[0]}"
     return Verdict(verdict.backend, verdict.admissible, verdict.points, verdict.reasons_for, (reason,))
 
 
