@@ -38,8 +38,8 @@ def configure_logging() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=get_settings().log_level.upper(), handlers=[handler], force=True)
-    # httpx logs each request with its URL, which may carry a customer's token.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # httpx2 logs each request with its URL, which may carry a customer's token.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
 class LoopLag:

@@ -5,7 +5,7 @@ import time
 from typing import Any
 from uuid import uuid4
 
-import httpx
+import httpx2
 
 from app.jobs import task, this_job
 from app.settings import get_settings
@@ -18,7 +18,7 @@ class NotDelivered(Exception):
     """Raised when the receiver answers that it cannot take the webhook now."""
 
 
-@task(name="webhooks.deliver", max_retries=5, retry_on=(httpx.TransportError, NotDelivered))
+@task(name="webhooks.deliver", max_retries=5, retry_on=(httpx2.TransportError, NotDelivered))
 def deliver_webhook(url: str, event: str, data: dict[str, Any]) -> int:
     """Deliver one event and return the receiver's HTTP status."""
     job = this_job()
@@ -30,14 +30,14 @@ def post_event(url: str, message_id: str, event: str, data: dict[str, Any]) -> i
 
     Raises:
         NotDelivered: The receiver asks for patience (429) or is broken (5xx).
-        httpx.HTTPStatusError: The receiver refuses it for good (any other 4xx).
+        httpx2.HTTPStatusError: The receiver refuses it for good (any other 4xx).
     """
     body = json.dumps({"type": event, "data": data}, separators=(",", ":")).encode()
     secret = get_settings().webhook_secret.get_secret_value()
     headers = signed_headers(message_id, int(time.time()), body, secret)
-    with httpx.Client(timeout=_TIMEOUT_S) as client:
+    with httpx2.Client(timeout=_TIMEOUT_S) as client:
         answer = client.post(url, content=body, headers=headers)
-    if answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error:
+    if answer.status_code == httpx2.codes.TOO_MANY_REQUESTS or answer.is_server_error:
         raise NotDelivered(f"{url} answered {answer.status_code}")
     answer.raise_for_status()
     return answer.status_code

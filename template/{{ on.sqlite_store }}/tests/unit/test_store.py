@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from app.jobs.errors import TooManyJobs
+from app.jobs.record import Job, JobState
+from app.jobs.store import JobStore
+from app.settings import get_settings
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> JobStore:
+    changes = {"job_store_url": f"sqlite:///{tmp_path}/jobs.db", "max_waiting_jobs": 3, "lease_s": 1}
+    return JobStore(type(get_settings()).model_validate(get_settings().model_dump() | changes))
+
+
+def add(store: JobStore, job_id: str = "a", key: str = "", delay_ms: int = 0) -> Job:
+    return store.add(job_id, "reports.build", "default", "[]", key, 1, delay_ms)[0]
+
+
+def test_one_worker_gets_the_job_and_the_next_is_told_that_it_runs(store: JobStore) -> None:
+    add(store)
+    assert store.claim("a").outcome == "claimed"
+    assert store.claim("a").outcome == JobState.RUNNING
+
+
+def test_the_same_key_is_one_job(store: JobStore) -> None:
+    assert add(store, "a", key="k").id == add(store, "b", key="k").id == "a"
+
+
+def test_a_delayed_job_is_left_alone_until_it_is_due(store: JobStore) -> None:
+    add(store, delay_ms=60_000)
+    assert store.claim("a").outcome == JobState.QUEUED
+
+
+def test_no_job_is_recorded_above_the_limit(store: JobStore) -> None:
+    for number in range(3):
+        add(store, str(number))
+    with pytest.raises(TooManyJobs):
+        add(store, "one too many")
+    assert store.get("one too many") is None
+
+
+def test_the_result_of_a_worker_that_lost_its_lease_is_not_recorded(store: JobStore) -> None:
+    add(store)
+    claimed = store.claim("a").job
+    assert claimed is not None
+    store.retry(claimed, delay_ms=0, error="")
+    assert not store.finish(claimed, JobState.SUCCEEDED, result=1)
+
+
+def test_a_backlog_is_not_taken_for_lost_messages(store: JobStore) -> None:
+    add(store)
+    assert store.unheard("default", messages=1) == []
