@@ -1,4 +1,4 @@
-"""Settings: `settings.toml` holds the defaults, `.env` and the environment override them."""
+"""Settings: `settings.toml` holds the defaults; secret files, `.env` and the environment override them."""
 
 import math
 from functools import cache
@@ -13,13 +13,18 @@ from pydantic_settings import (
 )
 
 _ROOT = Path(__file__).parents[1]
+_SECRETS = Path("/run/secrets")  # where containers find theirs, one file for each setting
 
 
 class Settings(BaseSettings):
     """Every setting of this service; `.env.example` explains each for operators."""
 
     model_config = SettingsConfigDict(
-        toml_file=_ROOT / "settings.toml", env_file=_ROOT / ".env", extra="ignore", frozen=True
+        toml_file=_ROOT / "settings.toml",
+        env_file=_ROOT / ".env",
+        secrets_dir=_SECRETS if _SECRETS.is_dir() else None,
+        extra="ignore",
+        frozen=True,
     )
 
     service: str
@@ -52,7 +57,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, dotenv_settings, TomlConfigSettingsSource(settings_cls)
+        defaults = TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, dotenv_settings, file_secret_settings, defaults
 
 
 def hard_limit_s(soft_limit_s: float) -> int:
