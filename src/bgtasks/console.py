@@ -49,7 +49,7 @@ def speaking() -> Iterator[None]:
         raise typer.Exit(_CANCELLED) from interrupt
     except (typer.Exit, BrokenPipeError):
         raise  # Typer's own: a command that has said its last word, a reader that has gone away
-    except Exception as error:  # broad on purpose: the last place where a bug can still be named as one
+    except Exception as error:
         traceback.print_exc()
         _err(_paint("\nerror: ", typer.colors.RED) + "this is a bug in bgtasks")
         _err("\nhint: Please report it with the lines above and the command that you ran")

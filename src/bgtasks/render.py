@@ -61,13 +61,13 @@ def _copy(answers: Mapping[str, object], stage: Path, template: Path) -> list[Pa
                 unsafe=False,
                 settings=Settings(),  # not the user's own defaults for other templates
             )
+    except (CopierError, TemplateError) as error:  # a missing include is an OSError too, and no matter of disks
+        raise RenderError(
+            "Cannot render the template", why=str(error), hint="This is a bug in bgtasks: please report these lines"
+        ) from error
     except OSError as error:
         raise RenderError(
             "Cannot write the project", why=str(error), hint="Make room on the disk, then run the same command again"
-        ) from error
-    except (CopierError, TemplateError) as error:
-        raise RenderError(
-            "Cannot render the template", why=str(error), hint="This is a bug in bgtasks: please report these lines"
         ) from error
     return sorted(path.relative_to(stage) for path in stage.rglob("*") if not path.is_dir())
 

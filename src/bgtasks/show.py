@@ -17,7 +17,8 @@ def decision(recommendation: Recommendation, matrix: Matrix) -> Iterator[str]:
     """Give the recommendation with its reasons, what speaks against the others, and what would change it."""
     title = {key: backend.title for key, backend in matrix.backends.items()}
     yield f"Recommended: {title[recommendation.backend]} ({_strength(recommendation, title)})"
-    yield from (f"  {reason}" for reason in recommendation.reasons)
+    yield from (f"  {reason}" for reason in recommendation.verdicts[0].reasons_for)
+    yield from (f"  But: {reason}" for reason in recommendation.verdicts[0].reasons_against)
     yield ""
     yield "Against the others:"
     for verdict in recommendation.verdicts[1:]:
