@@ -22,7 +22,7 @@ def derived(backend: str, **answers: Answer) -> Derived:
 
 
 @pytest.mark.parametrize(
-    ("duration", "soft_s", "hard_s", "drain_s"),
+    "duration, soft_s, hard_s, drain_s",
     [
         ("1ms", 1, 2, 1),
         ("800ms", 2, 3, 2),
@@ -41,7 +41,7 @@ def test_time_limits_follow_the_slowest_task(duration: str, soft_s: int, hard_s:
 
 
 @pytest.mark.parametrize(
-    ("backend", "work", "memory", "concurrency", "processes", "threads"),
+    "backend, work, memory, concurrency, processes, threads",
     [
         ("celery", "cpu", "light", 4, 4, 1),
         ("celery", "io", "light", 12, 12, 1),
@@ -65,7 +65,7 @@ def test_concurrency_follows_the_work_and_spreads_as_the_backend_can(
 
 
 @pytest.mark.parametrize(
-    ("memory", "memory_mb", "recycle_after_jobs"),
+    "memory, memory_mb, recycle_after_jobs",
     [("light", 200, 0), ("image", 200, 50), ("video", 1024, 10), ("model", 2048, 0)],
 )
 def test_memory_sets_the_size_and_the_recycling_of_a_process(
@@ -92,7 +92,7 @@ def test_the_api_has_room_for_the_work_where_it_does_the_work() -> None:
 
 
 @pytest.mark.parametrize(
-    ("jobs_per_day", "expected"),
+    "jobs_per_day, expected",
     [
         ("1k", (1, 2, 1024, 768, 10_000)),
         ("10k", (2, 4, 4096, 3072, 50_000)),

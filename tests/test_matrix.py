@@ -40,7 +40,7 @@ def write_matrix(directory: Path, change: Change) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("problem", "change"), BROKEN.values(), ids=BROKEN.keys())
+@pytest.mark.parametrize("problem, change", BROKEN.values(), ids=BROKEN.keys())
 def test_a_matrix_that_contradicts_itself_is_refused(tmp_path: Path, problem: str, change: Change) -> None:
     with pytest.raises(MatrixError) as refused:
         load_matrix(write_matrix(tmp_path, change))
@@ -78,7 +78,7 @@ def test_every_rule_gives_a_developer_a_sentence_and_its_source(rule: Any) -> No
 
 
 @pytest.mark.parametrize(
-    ("duration", "level"),
+    "duration, level",
     [
         ("1ms", "up_to_1s"),
         ("1s", "up_to_1s"),

@@ -90,7 +90,7 @@ def message(error: AnswersError) -> str:
     return "\n".join((error.message, error.why, error.hint))
 
 
-@pytest.mark.parametrize(("raw", "said"), REFUSED.values(), ids=REFUSED.keys())
+@pytest.mark.parametrize("raw, said", REFUSED.values(), ids=REFUSED.keys())
 def test_a_wrong_answer_is_refused_with_key_value_and_a_way_out(raw: dict[str, object], said: str) -> None:
     with pytest.raises(AnswersError) as refused:
         check(raw, QUESTIONS)
@@ -101,7 +101,7 @@ def test_a_wrong_answer_is_refused_with_key_value_and_a_way_out(raw: dict[str, o
     assert "no question" in text or repr(value) in text
 
 
-@pytest.mark.parametrize(("name", "problem"), BAD_NAMES.items(), ids=[ascii(name) for name in BAD_NAMES])
+@pytest.mark.parametrize("name, problem", BAD_NAMES.items(), ids=[ascii(name) for name in BAD_NAMES])
 def test_a_name_that_cannot_be_a_project_is_refused(name: str, problem: str) -> None:
     with pytest.raises(AnswersError) as refused:
         check({"project_name": name}, QUESTIONS)
@@ -110,7 +110,7 @@ def test_a_name_that_cannot_be_a_project_is_refused(name: str, problem: str) -> 
     assert message(refused.value).replace("\n", "").isprintable(), "a terminal must not obey the name"
 
 
-@pytest.mark.parametrize(("name", "slug"), GOOD_NAMES.items())
+@pytest.mark.parametrize("name, slug", GOOD_NAMES.items())
 def test_a_name_becomes_a_distribution_image_and_key_prefix(name: str, slug: str) -> None:
     assert check({"project_name": name}, QUESTIONS) == {"project_name": name}
     assert MACROS.slug(name) == slug
@@ -128,7 +128,7 @@ def test_an_accepted_name_has_a_valid_slug(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"),
+    "text, seconds",
     [("800ms", 0.8), ("4s", 4), ("90s", 90), ("10m", 600), ("2h", 7200), ("1.5h", 5400), ("168h", 604_800)],
 )
 def test_a_duration_is_read_as_seconds(text: str, seconds: float) -> None:
@@ -169,7 +169,7 @@ def test_the_recommendation_may_be_overruled_where_no_promise_breaks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "said"),
+    "answers, said",
     [
         ({"backend": "backgroundtasks"}, "`backend=backgroundtasks` contradicts task_loss=never (the default)"),
         (

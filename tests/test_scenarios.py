@@ -102,12 +102,12 @@ CONTRADICTIONS: dict[str, tuple[set[str], dict[str, Answer]]] = {
 }
 
 
-@pytest.mark.parametrize(("backend", "answers"), SCENARIOS.values(), ids=SCENARIOS.keys())
+@pytest.mark.parametrize("backend, answers", SCENARIOS.values(), ids=SCENARIOS.keys())
 def test_known_work_gets_the_backend_that_fits(backend: str, answers: dict[str, Answer]) -> None:
     assert complete(answers, QUESTIONS, MATRIX)["backend"] == backend
 
 
-@pytest.mark.parametrize(("keys", "answers"), CONTRADICTIONS.values(), ids=CONTRADICTIONS.keys())
+@pytest.mark.parametrize("keys, answers", CONTRADICTIONS.values(), ids=CONTRADICTIONS.keys())
 def test_impossible_work_names_the_fewest_answers_that_clash(keys: set[str], answers: dict[str, Answer]) -> None:
     with pytest.raises(ContradictionError) as refused:
         complete(answers, QUESTIONS, MATRIX)

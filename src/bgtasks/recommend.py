@@ -187,7 +187,9 @@ def _outranked(verdict: Verdict, best: Verdict, matrix: Matrix) -> Verdict:
         return verdict
     title = matrix.backends[best.backend].title
     tie = verdict.points == best.points
-    reason = f"{title} fits as well and is less to operate." if tie else f"{title} is the better fit. {best.reasons_for[0]}"
+    reason = (
+        f"{title} fits as well and is less to operate." if tie else f"{title} is the better fit. {best.reasons_for[0]}"
+    )
     return Verdict(verdict.backend, verdict.admissible, verdict.points, verdict.reasons_for, (reason,))
 
 
