@@ -4,6 +4,7 @@ import filecmp
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,9 @@ def test_the_recorded_source_is_public_and_the_version_is_the_packages(plain: Co
 def test_the_template_needs_no_trust_and_nothing_that_goes_away(case: Case) -> None:
     config = (case.template / "copier.yml").read_text()
     assert not [key for key in ("_tasks", "_migrations", "_jinja_extensions") if key in config]
+
+
+def test_nothing_in_the_template_is_deprecated_by_copier(case: Case, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        render({"project_name": "orders"}, tmp_path / "orders", case.template)
