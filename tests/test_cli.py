@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import Result
 
 from bgtasks import __version__
 from conftest import CommandLine
@@ -40,6 +41,10 @@ def recorded(project: Path) -> dict[str, object]:
 
 def files(project: Path) -> dict[str, bytes]:
     return {str(path.relative_to(project)): path.read_bytes() for path in project.rglob("*") if path.is_file()}
+
+
+def next_steps(result: Result) -> list[str]:
+    return [line.strip() for line in result.stdout.split("\nNext steps:\n")[1].splitlines()]
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["new", "--help"]], ids=" ".join)
@@ -179,13 +184,22 @@ def test_overruling_is_allowed_and_its_cost_is_said(bgtasks: CommandLine) -> Non
 def test_the_next_steps_start_what_this_project_needs(
     bgtasks: CommandLine, words: list[str], servers: str | None
 ) -> None:
-    lines = bgtasks("new", "my orders", "--defaults", *words).stdout.splitlines()
-    steps = [line.strip() for line in lines[lines.index("Next steps:") + 1 :]]
+    steps = next_steps(bgtasks("new", "my orders", "--defaults", *words))
     assert steps[0] == "cd 'my orders'"
+    assert steps[-1].endswith("poe dev")
     assert [step for step in steps if step.startswith("docker")] == (
         [f"docker compose up -d {servers}"] if servers else []
     )
-    assert steps[-2:] == ["uv sync", "uv run poe dev"]
+
+
+@pytest.mark.parametrize("present", [True, False], ids=["uv", "no uv"])
+def test_the_next_steps_use_uv_only_where_it_is_installed(
+    bgtasks: CommandLine, monkeypatch: pytest.MonkeyPatch, present: bool
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: "/somewhere/uv" if present else None)
+    steps = " ".join(next_steps(bgtasks("new", "orders", "--defaults")))
+    assert ("uv sync" in steps, "uv run" in steps) == (present, present)
+    assert ("pip install -r requirements.txt" in steps) is not present
 
 
 def test_recommend_as_json_is_one_object_of_the_documented_shape(bgtasks: CommandLine) -> None:
