@@ -19,7 +19,6 @@ from app.settings import get_settings
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Start what the API needs, and stop it in reverse order."""
-    configure_logging()
     load_tasks()
     app.state.loop_lag = LoopLag()
     lag = asyncio.create_task(app.state.loop_lag.measure())
@@ -55,4 +54,5 @@ async def _carry_request_id(request: Request, call_next: Callable[[Request], Awa
     return response
 
 
+configure_logging()
 app = create_app()

@@ -38,6 +38,9 @@ def configure_logging() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=get_settings().log_level.upper(), handlers=[handler], force=True)
+    for name in ("uvicorn", "uvicorn.access", "uvicorn.error"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
     # httpx2 logs each request with its URL, which may carry a customer's token.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
 

@@ -5,7 +5,6 @@ One thread a process. It renews all leases in one round trip, passes progress on
 its hard limit: only that stops a loop that swallows exceptions or never leaves C code.
 """
 
-import ctypes
 import faulthandler
 import logging
 import os
@@ -16,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from time import monotonic
 
-from app.jobs.errors import JobCancelled, JobInterrupted, TimeLimitExceeded, Unavailable
+from app.jobs.errors import JobCancelled, TimeLimitExceeded, Unavailable
 from app.jobs.heartbeat import taking_jobs, touch
 from app.jobs.run import Run, give_up
 from app.jobs.store import job_store
@@ -92,10 +91,10 @@ class Keeper:
             if age_s > hard_limit_s(run.soft_limit_s):
                 self._end_process(run)
             elif age_s > run.soft_limit_s and run.interrupted is None:
-                interrupt(run, TimeLimitExceeded)
+                run.interrupt(TimeLimitExceeded)
 
     def _show_life(self) -> None:
-        if self._heartbeat and taking_jobs(busy={run.thread_name for run in self._held()}):
+        if self._heartbeat and taking_jobs(busy={run.thread.name for run in self._held()}):
             touch(self._heartbeat)
 
     def _renew(self) -> None:
@@ -107,28 +106,20 @@ class Keeper:
         self._renew_at = monotonic() + self._settings.lease_s / 4
         for run, answer in zip(runs, answers, strict=True):
             run.reported = run.progress
-            if answer == "cancel" and run.interrupted is None and not run.over:
-                interrupt(run, JobCancelled)
+            if answer == "cancel" and run.interrupted is None:
+                run.interrupt(JobCancelled)
             elif answer == "lost" and not run.over:
                 logger.error("lease lost while the job ran", extra={"job_id": run.job.id})
 
-    def _end_process(self, run: Run) -> None:
-        logger.critical("hard time limit passed, ending the process", extra={"job_id": run.job.id})
+    def _end_process(self, culprit: Run) -> None:
+        logger.critical("hard time limit passed, ending the process", extra={"job_id": culprit.job.id})
         faulthandler.dump_traceback()
-        run.over = True
-        give_up(run.job, TimeLimitExceeded("The job ignored its soft time limit"), TimeLimitExceeded.reason)
+        for run in self._running():
+            if run is culprit or run.interrupted is TimeLimitExceeded:
+                run.over = True
+                give_up(run.job, TimeLimitExceeded("The job ignored its soft time limit"), TimeLimitExceeded.reason)
         self.hand_back()
         os._exit(70)
-
-
-def interrupt(run: Run, reason: type[JobInterrupted]) -> None:
-    """Raise `reason` inside the running task, as soon as it executes Python code again."""
-    run.interrupted = reason
-    logger.warning("job interrupted", extra={"job_id": run.job.id, "reason": reason.reason})
-    if run.stop is not None:
-        run.stop()
-    else:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(run.thread_id), ctypes.py_object(reason))
 
 
 @cache

@@ -1,9 +1,11 @@
 """The steps around one run of a job: claim its record, then record what came of it."""
 
+import ctypes
 import logging
 import random
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import monotonic
@@ -33,12 +35,31 @@ class Run:
     soft_limit_s: float
     started: float = field(default_factory=monotonic)
     progress: float | None = None
-    thread_id: int = field(default_factory=threading.get_ident)
-    thread_name: str = field(default_factory=lambda: threading.current_thread().name)
+    reported: float | None = None
+    thread: threading.Thread = field(default_factory=threading.current_thread)
     stop: Callable[[], object] | None = None
     interrupted: type[JobInterrupted] | None = None
-    reported: float | None = None
     over: bool = False
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def interrupt(self, reason: type[JobInterrupted]) -> None:
+        """Raise `reason` inside the task as soon as it executes Python code again, unless it is over."""
+        with self._guard:
+            if self.over:
+                return
+            self.interrupted = reason
+            logger.warning("job interrupted", extra={"job_id": self.job.id, "reason": reason.reason})
+            if self.stop is None:
+                _raise_in(self.thread, reason)
+            else:
+                with suppress(RuntimeError):  # its event loop has closed: the task is just over
+                    self.stop()
+
+    def close(self) -> None:
+        """End the run for its keeper: nothing is raised in its thread any more."""
+        with self._guard:
+            self.over = True
+        _raise_in(self.thread, None)
 
 
 def begin(job_id: str) -> Run | None:
@@ -117,6 +138,12 @@ def give_up(job: Job, error: BaseException, reason: str) -> None:
     text = _text(error)
     if job_store(patient=True).finish(job, JobState.FAILED, error=text, reason=reason):
         bury(job.model_copy(update={"state": JobState.FAILED, "error": text, "reason": reason}))
+
+
+def _raise_in(thread: threading.Thread, reason: type[JobInterrupted] | None) -> None:
+    """Leave an exception for the thread to find; None takes back one that it has not found yet."""
+    exception = ctypes.py_object(reason) if reason else None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), exception)
 
 
 def _text(error: BaseException) -> str:

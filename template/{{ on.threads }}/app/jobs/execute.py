@@ -15,12 +15,13 @@ def run_job(job_id: str) -> None:
     # The lease is kept until the outcome is recorded, so nobody starts the job meanwhile.
     with keeper().watch(run):
         try:
-            result = _call(run)
+            try:
+                result = _call(run)
+            finally:
+                run.close()
         except BaseException as error:  # noqa: BLE001 - what ends the worker must reach the record too
-            run.over = True
             fail(run, error)
         else:
-            run.over = True
             succeed(run, result)
 
 
