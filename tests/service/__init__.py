@@ -1,0 +1,1 @@
+"""Run a rendered service for real: its broker, its API, its worker, in a project of its own."""
