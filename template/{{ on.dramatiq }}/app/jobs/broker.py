@@ -66,7 +66,7 @@ def _guard(call: Callable[[], R]) -> R:
 def serve(stop: threading.Event) -> None:
     """Run jobs until `stop` is set, then let what runs finish for as long as it may."""
     settings, broker = get_settings(), _broker()
-    dramatiq.actor(run_job, actor_name=ACTOR, queue_name=QUEUE, broker=broker)
+    dramatiq.actor(actor_name=ACTOR, queue_name=QUEUE, broker=broker)(run_job)
     broker.delay_queues.clear()  # delays live in the job store: nothing to listen for
     worker = Worker(broker, queues={QUEUE}, worker_threads=settings.worker_threads)
     worker.start()

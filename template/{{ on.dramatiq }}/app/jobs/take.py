@@ -59,7 +59,8 @@ class Taker(Consumer):
         try:
             data = self._try_to_take()
         except self.errors as error:
-            raise ConnectionClosed(error) from error
+            # Dramatiq's errors carry no types.
+            raise ConnectionClosed(error) from error  # type: ignore[no-untyped-call]
         beat("taker")
         if data is None:
             return None

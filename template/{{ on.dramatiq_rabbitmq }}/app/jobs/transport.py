@@ -12,6 +12,7 @@ from dramatiq import Message
 from dramatiq.broker import Consumer
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.errors import ConnectionClosed
+from pika import URLParameters
 from pika.exceptions import AMQPError
 
 from app.jobs.declare import lanes
@@ -33,14 +34,15 @@ class JobBroker(RabbitmqBroker):
         # Every failure is raised as well; pika would log each with several tracebacks.
         logging.getLogger("pika").setLevel(logging.CRITICAL)
         super().__init__(
-            url=settings.broker_url.get_secret_value(),
             confirm_delivery=True,  # Dramatiq's default loses what RabbitMQ had not yet written
             middleware=[],  # retries, limits and results are the job record's
         )
-        self.parameters.socket_timeout = 1
-        self.parameters.stack_timeout = 2
-        self.parameters.heartbeat = 10  # a broker that hangs is given up after 15 s
-        self.parameters.blocked_connection_timeout = 5
+        parameters = URLParameters(settings.broker_url.get_secret_value())
+        parameters.socket_timeout = 1
+        parameters.stack_timeout = 2
+        parameters.heartbeat = 10  # a broker that hangs is given up after 15 s
+        parameters.blocked_connection_timeout = 5
+        self.parameters = parameters
         self._line = _Line(self)
 
     def send(self, message: Message[None]) -> None:
@@ -103,7 +105,7 @@ class _Line:
     def _make(self, call: Callable[[], Any], answer: Future[Any]) -> None:
         try:
             answer.set_result(call())
-        except Exception as error:  # the line outlives any single failure; the caller gets it
+        except Exception as error:  # noqa: BLE001 - the line outlives any failure; the caller gets it
             del self._broker.connection  # the next call opens a new one
             self._broker.queues_pending.update(self._broker.queues)
             answer.set_exception(error)
