@@ -10,7 +10,7 @@ import copier
 import pytest
 import yaml
 
-from bgtasks.derive import derive
+from bgtasks.derive import derive, environment
 from bgtasks.matrix import Answer, load_matrix
 from bgtasks.questions import complete, load_questions
 from bgtasks.recommend import overrule_cost, recommend
@@ -110,6 +110,18 @@ def test_copier_refuses_what_the_cli_refuses(
         copy(template, tmp_path / "orders", answers)
 
     assert not (tmp_path / "orders").exists()
+
+
+def test_the_prompt_marks_the_recommended_backend_and_says_why() -> None:
+    macros: Any = environment(ROOT).get_template("reasons.jinja").module
+    answers = complete({"infrastructure": "redis"}, QUESTIONS, MATRIX)
+
+    assert macros.advice(MATRIX.raw, answers, "arq").startswith("Recommended is ARQ. ARQ awaits many I/O-bound")
+    choices = yaml.safe_load(macros.choices(MATRIX.raw, answers, "arq"))
+    assert [label.partition(":")[0] for label, _ in choices] == [
+        *("BackgroundTasks", "Huey", "ARQ (recommended)", "Dramatiq", "Celery")
+    ]
+    assert [bool(choice["validator"]) for _, choice in choices] == [True, False, False, False, False]
 
 
 def test_the_answers_file_holds_the_answers_and_nothing_computed(template: Path, tmp_path: Path) -> None:

@@ -136,6 +136,16 @@ def test_a_duration_is_read_as_seconds(text: str, seconds: float) -> None:
     assert check({"slowest_task": text}, QUESTIONS) == {"slowest_task": text}
 
 
+@pytest.mark.parametrize(
+    "text", ["", "4", "s", "0s", "0.0h", "168.1h", "1.2.3s", ".5s", "5.s", "4 s", "4S", "4s\n", "²s", "-1s"]
+)
+def test_what_is_no_duration_is_none_in_jinja_either(text: str) -> None:
+    with pytest.raises(AnswersError, match="is no duration"):
+        parse_duration(text)
+
+    assert MACROS.seconds(text) == ""
+
+
 @given(st.from_regex(r"[0-9.]{0,4} ?(ms|s|m|h|d|S|)[\n²]?", fullmatch=True))
 def test_python_and_jinja_read_the_same_durations(text: str) -> None:
     in_jinja, in_python = str(MACROS.seconds(text)), ""

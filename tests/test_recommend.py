@@ -132,6 +132,7 @@ def test_a_vetoed_backend_carries_only_its_vetoes_and_sorts_last() -> None:
 
     assert [verdict.backend for verdict in verdicts if verdict.admissible] == ["dramatiq", "celery"]
     assert verdicts[-1].reasons == ("ARQ works with Redis only.",)
+    assert not any(verdict.reasons_for for verdict in verdicts if not verdict.admissible)
 
 
 def test_overruling_costs_what_speaks_against_it_and_what_is_given_up() -> None:
