@@ -89,8 +89,8 @@ def test_an_occupied_destination_is_left_as_it_is(answers: dict[str, Any], templ
 def test_a_git_hook_around_the_run_does_not_matter(
     answers: dict[str, Any], template: Path, tmp_path: Path, copier: CopierFixture
 ) -> None:
-    subprocess.run(["git", "init", "--quiet", "--bare", tmp_path / ".git"], check=True)
-    copier.setenv("GIT_DIR", str(tmp_path / ".git"))
+    subprocess.run(["git", "init", "--quiet", tmp_path / "outer"], check=True)
+    copier.setenv("GIT_DIR", str(tmp_path / "outer" / ".git"))
     assert render(answers, tmp_path / "orders", template)
 
 
