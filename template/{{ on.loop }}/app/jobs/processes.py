@@ -52,13 +52,14 @@ class CpuProcess:
         self._executor = ProcessPoolExecutor(1, mp_context=_context, initializer=_prepare)
         self._pid = 0
         self._jobs = 0
+        self._busy = False
         self._worn = False
         self._killer: asyncio.TimerHandle | None = None
 
     @property
     def usable(self) -> bool:
         """Whether the process lives, is idle and has not grown too large."""
-        return bool(self._pid) and not self._worn
+        return bool(self._pid) and not self._busy and not self._worn
 
     async def ready(self) -> None:
         """Start the process, or make sure that it still lives.
@@ -74,31 +75,34 @@ class CpuProcess:
         Raises:
             ProcessDied: The process ended before the function did.
         """
-        self._worn = True  # until it has answered: nobody may use it when this call is given up
         self._jobs += 1
+        self._busy = True  # for ever, when nobody waits for the answer any more
         try:
             packed, used_mb = await self._answer(self._executor.submit(_run, job))
         except JobInterrupted:
+            self._worn = True
             raise
         except Exception:
-            self._worn = self._is_old(0)
+            self._judge(0)
             raise
-        self._worn = self._is_old(used_mb)
+        self._judge(used_mb)
         return json.loads(packed)
 
     def interrupt(self, reason: type[JobInterrupted], grace_s: float) -> None:
         """Raise `reason` inside the task; kill the process if that does not end it within `grace_s`."""
-        self._signal(next((number for number, kind in _SIGNALS.items() if kind is reason), signal.SIGKILL))
-        self._killer = asyncio.get_running_loop().call_later(grace_s, self._signal, signal.SIGKILL)
+        if self._busy:
+            self._signal(next((number for number, kind in _SIGNALS.items() if kind is reason), signal.SIGKILL))
+            self._killer = asyncio.get_running_loop().call_later(grace_s, self._signal, signal.SIGKILL)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the process, whatever it does."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
         self._signal(signal.SIGKILL)
+        await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
 
-    def _is_old(self, used_mb: float) -> bool:
+    def _judge(self, used_mb: float) -> None:
         settings = get_settings()
-        return 0 < settings.recycle_after_jobs <= self._jobs or 0 < settings.memory_limit_mb < used_mb
+        self._busy = False
+        self._worn = 0 < settings.recycle_after_jobs <= self._jobs or 0 < settings.memory_limit_mb < used_mb
 
     def _signal(self, number: signal.Signals) -> None:
         # It may be gone already; 0 would mean this very process and its siblings.
@@ -135,12 +139,12 @@ class CpuPool:
                 if process.usable:
                     self._idle.append(process)
                 else:
-                    process.close()
+                    await process.close()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the idle processes."""
         while self._idle:
-            self._idle.pop().close()
+            await self._idle.pop().close()
 
     async def _take(self) -> CpuProcess:
         if self._idle:
@@ -201,5 +205,5 @@ def _check_travels(error: Exception) -> None:
     """Raise what can be said of the error when it cannot be pickled: it would break the executor."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
-    except Exception:  # whatever the error's own class raises here
+    except Exception:  # noqa: BLE001 - whatever the error's own class raises here
         raise RuntimeError(f"{type(error).__name__}: {error}") from None
