@@ -122,7 +122,7 @@ def test_every_overlay_folder_is_a_layer_that_some_answers_turn_on() -> None:
         for broker in backend.requires:
             layers |= {f"{broker}_broker", f"{MATRIX.raw['stores'][broker]}_store", f"{key}_{broker}"}
 
-    for folder in (ROOT / "template").glob("{{*"):
+    for folder in (path for path in (ROOT / "template").glob("{{*") if path.is_dir()):
         match = re.fullmatch(r"\{\{ on\.(\w+) \}\}", folder.name)
         assert match, folder.name
         assert match[1] in layers, folder.name

@@ -9,10 +9,11 @@ from typing import Any
 import jinja2
 import pytest
 
+from bgtasks.contradictions import contradiction
 from bgtasks.errors import AnswersError, ContradictionError
 from bgtasks.matrix import LADDER, Answer, load_matrix
 from bgtasks.questions import load_questions
-from bgtasks.recommend import Verdict, contradiction, overrule_cost, rank, recommend
+from bgtasks.recommend import Verdict, overrule_cost, rank, recommend
 
 ROOT = Path(__file__).parents[1]
 MATRIX = load_matrix(ROOT / "matrix.yml")

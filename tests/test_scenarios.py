@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from bgtasks.contradictions import contradiction
 from bgtasks.errors import ContradictionError
 from bgtasks.matrix import Answer, load_matrix
 from bgtasks.questions import complete, load_questions
-from bgtasks.recommend import contradiction, recommend
+from bgtasks.recommend import recommend
 
 ROOT = Path(__file__).parents[1]
 QUESTIONS = load_questions(ROOT)

@@ -61,6 +61,11 @@ class Rule:
     source: str
     points: int | None
 
+    @property
+    def questions(self) -> frozenset[str]:
+        """The questions that the rule looks at."""
+        return frozenset(question for question, _ in self.when)
+
     def holds(self, levels: Mapping[str, str]) -> bool:
         """Whether the rule applies to these levels, one for every question of the matrix."""
         for question, named in self.when:  # noqa: SIM110 - the hot loop: a generator would double its time
@@ -86,7 +91,7 @@ class Matrix:
     @cached_property
     def rules_on(self) -> Mapping[str, tuple[Rule, ...]]:
         """The rules that look at a question, by question."""
-        return {key: tuple(r for r in self.rules if key in dict(r.when)) for key in self.levels}
+        return {key: tuple(r for r in self.rules if key in r.questions) for key in self.levels}
 
     def level(self, question: str, answer: Answer) -> str:
         """The level of an answer: itself, or for a duration its rung of the ladder.
@@ -103,6 +108,17 @@ class Matrix:
                 hint=f"Choose one of: {', '.join(self.levels[question])}",
             )
         return str(answer)
+
+    def levels_of(self, answers: Mapping[str, Answer]) -> dict[str, str]:
+        """The level of every question of the matrix; other answers are left out.
+
+        Raises:
+            AnswersError: A question has no answer, or one that the matrix does not know.
+        """
+        missing = [question for question in self.levels if question not in answers]
+        if missing:
+            raise AnswersError(f"No answer to {', '.join(missing)}", hint=f"Answer with --set {missing[0]}=...")
+        return {question: self.level(question, answers[question]) for question in self.levels}
 
     def alternatives(self, question: str) -> Iterator[tuple[str, str]]:
         """Every level of a question with an answer that has it."""
@@ -202,7 +218,7 @@ def _unexplained_gaps(matrix: Matrix) -> Iterator[str]:
         vetoed = {
             level
             for rule in matrix.rules
-            if rule.points is None and key in rule.backends and [q for q, _ in rule.when] == ["infrastructure"]
+            if rule.points is None and key in rule.backends and rule.questions == {"infrastructure"}
             for level in rule.when[0][1]
         }
         if vetoed != set(matrix.levels["infrastructure"]).difference(backend.brokers):

@@ -9,11 +9,12 @@ from typing import Any
 import yaml
 from jinja2 import Template
 
+from bgtasks.contradictions import check_contradictions
 from bgtasks.derive import environment
 from bgtasks.durations import parse_duration
-from bgtasks.errors import AnswersError, ContradictionError
+from bgtasks.errors import AnswersError
 from bgtasks.matrix import LADDER, Answer, Matrix, load_matrix
-from bgtasks.recommend import contradiction, nothing_left, rank, recommend
+from bgtasks.recommend import recommend
 
 __all__ = ["Answer", "Choice", "Question", "check", "complete", "load_questions", "parse_duration"]
 
@@ -145,29 +146,9 @@ def complete(answers: Mapping[str, Answer], questions: Sequence[Question], matri
     """
     full = {q.key: answers.get(q.key, q.default) for q in questions}
     filled = {key: answer for key, answer in full.items() if answer is not None}
-    if contradiction(filled, matrix):
-        raise nothing_left(filled, matrix, defaults=set(filled).difference(answers))
-    recommended = recommend(filled, matrix).backend
-    if filled.setdefault("backend", recommended) != recommended:
-        _check_backend(filled, set(answers), matrix)
+    check_contradictions(filled, matrix, defaults=set(filled).difference(answers))
+    filled.setdefault("backend", recommend(filled, matrix).backend)
     return {question.key: filled[question.key] for question in questions if question.key in filled}
-
-
-def _check_backend(answers: Mapping[str, Answer], given: set[str], matrix: Matrix) -> None:
-    backend = str(answers["backend"])
-    verdicts = {verdict.backend: verdict for verdict in rank(answers, matrix)}
-    if verdicts[backend].admissible:
-        return
-    levels = {key: matrix.level(key, answers[key]) for key in matrix.levels}
-    vetoes = [rule for rule in matrix.rules if rule.points is None and backend in rule.backends and rule.holds(levels)]
-    keys = [key for key in matrix.levels if any(key in dict(rule.when) for rule in vetoes)]
-    named = [f"{key}={answers[key]}" + ("" if key in given else " (the default)") for key in keys]
-    possible = [key for key, verdict in verdicts.items() if verdict.admissible]
-    raise ContradictionError(
-        f"`backend={backend}` contradicts {', '.join(named)}",
-        why="\n".join(rule.reason for rule in vetoes),
-        hint=f"Choose backend={' or '.join(possible)}, or change {', '.join(keys)}",
-    )
 
 
 class _CopierLoader(yaml.SafeLoader):

@@ -3,15 +3,14 @@
 `recommend.jinja` picks the same backend for people who use Copier without bgtasks.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from typing import Any
 
-from bgtasks.errors import AnswersError, ContradictionError
+from bgtasks.contradictions import nothing_left
 from bgtasks.matrix import Answer, Matrix, Rule
 
-__all__ = ["Flip", "Recommendation", "Verdict", "contradiction", "nothing_left", "overrule_cost", "rank", "recommend"]
+__all__ = ["Flip", "Recommendation", "Verdict", "overrule_cost", "rank", "recommend"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def rank(answers: Mapping[str, Answer], matrix: Matrix) -> list[Verdict]:
     Raises:
         AnswersError: A question has no answer, or one that the matrix does not know.
     """
-    levels = _levels(answers, matrix)
+    levels = matrix.levels_of(answers)
     holding = [rule for rule in matrix.rules if rule.holds(levels)]
     verdicts = [_verdict(key, [rule for rule in holding if key in rule.backends]) for key in matrix.backends]
     verdicts.sort(key=lambda v: (not v.admissible, -v.points if v.admissible else 0))
@@ -108,7 +107,7 @@ def recommend(answers: Mapping[str, Answer], matrix: Matrix) -> Recommendation:
         strength="close" if close else "clear",
         runner_up=second.backend if second.admissible else None,
         reasons=best.reasons,
-        flips=tuple(_flips(best.backend, _levels(answers, matrix), matrix)),
+        flips=tuple(_flips(best.backend, matrix.levels_of(answers), matrix)),
         verdicts=tuple(verdicts),
     )
 
@@ -121,51 +120,6 @@ def overrule_cost(answers: Mapping[str, Answer], matrix: Matrix) -> list[str]:
     if chosen is best:
         return []
     return [*chosen.reasons_against, *(f"Given up: {reason}" for reason in best.reasons_for)]
-
-
-def contradiction(answers: Mapping[str, Answer], matrix: Matrix) -> tuple[str, ...]:
-    """The fewest questions whose answers together veto every backend; none when a backend is left."""
-    levels = _levels(answers, matrix)
-    vetoes = [rule for rule in matrix.rules if rule.points is None and rule.holds(levels)]
-    involved = [key for key in matrix.levels if any(key in dict(rule.when) for rule in vetoes)]
-    for size in range(1, len(involved) + 1):
-        for keys in combinations(involved, size):
-            causes = [rule for rule in vetoes if set(keys).issuperset(dict(rule.when))]
-            if set(matrix.backends).issubset(key for rule in causes for key in rule.backends):
-                return keys
-    return ()
-
-
-def nothing_left(answers: Mapping[str, Answer], matrix: Matrix, defaults: Collection[str] = ()) -> ContradictionError:
-    """The error for answers that veto every backend: which ones contradict each other, and what would help.
-
-    Args:
-        answers: An answer to every question of the matrix.
-        matrix: Where the vetoes are.
-        defaults: The questions that nobody has answered, which the message says.
-    """
-    keys = contradiction(answers, matrix)
-    levels = _levels(answers, matrix)
-    vetoes = [r for r in matrix.rules if r.points is None and r.holds(levels) and set(keys).issuperset(dict(r.when))]
-    named = [f"{key}={answers[key]}" + (" (the default)" if key in defaults else "") for key in keys]
-    ways = [
-        f"{key}={answer}"
-        for key in keys
-        for _, answer in matrix.alternatives(key)
-        if not contradiction({**answers, key: answer}, matrix)
-    ]
-    return ContradictionError(
-        f"No backend can do all of {', '.join(named)}",
-        why="\n".join(dict.fromkeys(rule.reason for rule in vetoes)),
-        hint=f"Choose {' or '.join(ways)}" if ways else f"Change {' and '.join(keys)}",
-    )
-
-
-def _levels(answers: Mapping[str, Answer], matrix: Matrix) -> dict[str, str]:
-    missing = [question for question in matrix.levels if question not in answers]
-    if missing:
-        raise AnswersError(f"No answer to {', '.join(missing)}", hint=f"Answer with --set {missing[0]}=...")
-    return {question: matrix.level(question, answers[question]) for question in matrix.levels}
 
 
 def _verdict(backend: str, rules: list[Rule]) -> Verdict:
