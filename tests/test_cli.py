@@ -174,32 +174,31 @@ def test_overruling_is_allowed_and_its_cost_is_said(bgtasks: CommandLine) -> Non
 @pytest.mark.parametrize(
     "words, servers",
     [
-        ([], None),
-        (["--set", "infrastructure=redis"], "redis"),
-        (["--set", "infrastructure=rabbitmq"], "rabbitmq redis"),
-        (["--set", "infrastructure=redis", *SAFE], None),
+        ([], []),
+        (["--set", "infrastructure=redis"], ["redis"]),
+        (["--set", "infrastructure=rabbitmq"], ["redis rabbitmq"]),
+        (["--set", "infrastructure=redis", *SAFE], []),
     ],
     ids=["file", "redis", "rabbitmq", "in the API"],
 )
-def test_the_next_steps_start_what_this_project_needs(
-    bgtasks: CommandLine, words: list[str], servers: str | None
+def test_the_next_steps_are_the_readmes_for_what_this_project_needs(
+    bgtasks: CommandLine, monkeypatch: pytest.MonkeyPatch, words: list[str], servers: list[str]
 ) -> None:
-    steps = next_steps(bgtasks("new", "my orders", "--defaults", *words))
-    assert steps[0] == "cd 'my orders'"
-    assert steps[-1].endswith("poe dev")
-    assert [step for step in steps if step.startswith("docker")] == (
-        [f"docker compose up -d {servers}"] if servers else []
-    )
+    monkeypatch.setattr("shutil.which", lambda _: "/somewhere/uv")
+    first, *steps = next_steps(bgtasks("new", "my orders", "--defaults", *words))
+    assert first == "cd 'my orders'"
+    assert [step.split(" --wait ")[1] for step in steps if step.startswith("docker")] == servers
+    commands = [line.strip() for line in Path("my orders/README.md").read_text().splitlines()]
+    assert [command for command in commands if command in steps] == steps
 
 
-@pytest.mark.parametrize("present", [True, False], ids=["uv", "no uv"])
-def test_the_next_steps_use_uv_only_where_it_is_installed(
-    bgtasks: CommandLine, monkeypatch: pytest.MonkeyPatch, present: bool
+def test_the_next_steps_use_pip_where_uv_is_not_installed(
+    bgtasks: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shutil.which", lambda _: "/somewhere/uv" if present else None)
-    steps = " ".join(next_steps(bgtasks("new", "orders", "--defaults")))
-    assert ("uv sync" in steps, "uv run" in steps) == (present, present)
-    assert ("pip install -r requirements.txt" in steps) is not present
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    _, install, start = next_steps(bgtasks("new", "orders", "--defaults"))
+    assert f"Without uv: `{install}`" in Path("orders/README.md").read_text()
+    assert start == ".venv/bin/poe dev"
 
 
 def test_recommend_as_json_is_one_object_of_the_documented_shape(bgtasks: CommandLine) -> None:

@@ -10,8 +10,8 @@ from bgtasks.recommend import Recommendation
 
 __all__ = ["decision", "matrix_as_json", "matrix_lines", "next_steps"]
 
-_SERVERS = ("rabbitmq", "redis")  # brokers and stores that are servers, as compose.yaml calls them
-_PIP = ["  python3 -m venv .venv", "  .venv/bin/pip install -r requirements.txt"]
+_SERVERS = ("redis", "rabbitmq")  # brokers and stores that are servers, as compose.yaml calls them
+_PIP = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"
 
 
 def decision(recommendation: Recommendation, matrix: Matrix) -> Iterator[str]:
@@ -32,20 +32,19 @@ def decision(recommendation: Recommendation, matrix: Matrix) -> Iterator[str]:
 
 
 def next_steps(dest: Path, answers: Mapping[str, Answer], matrix: Matrix) -> Iterator[str]:
-    """Give the commands that start the new project, in the order in which they are typed.
+    """Give the commands that start the new project, in the order in which they are typed, as its README has them.
 
     Without uv on this machine they are the ones for plain pip, which installs the same versions.
     """
     broker = matrix.backends[str(answers["backend"])].brokers[str(answers["infrastructure"])]
     servers = [name for name in _SERVERS if name in (broker, matrix.raw["stores"][broker])]
-    poe = "uv run poe" if shutil.which("uv") else ".venv/bin/poe"
+    install, poe = ("uv sync", "uv run poe") if shutil.which("uv") else (_PIP, ".venv/bin/poe")
     yield "Next steps:"
     yield f"  cd {shlex.quote(str(dest))}"
-    yield from ["  uv sync"] if shutil.which("uv") else _PIP
+    yield f"  {install}"
     if servers:
-        yield f"  {poe} secrets"
-        yield "  cp secrets/dev.env .env"
-        yield f"  docker compose up -d {' '.join(servers)}"
+        yield f"  {poe} secrets && cp secrets/dev.env .env"
+        yield f"  docker compose up -d --wait {' '.join(servers)}"
     yield f"  {poe} dev"
 
 
