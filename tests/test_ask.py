@@ -9,7 +9,7 @@ import pexpect
 import pytest
 import yaml
 
-DOWN, ENTER, CTRL_C, ERASE = "\x1b[B", "\r", "\x03", "\x7f"
+DOWN, ENTER, CTRL_C, CTRL_D, ERASE = "\x1b[B", "\r", "\x03", "\x04", "\x7f"
 
 Terminal = Callable[..., "pexpect.spawn[str]"]
 
@@ -122,6 +122,15 @@ def test_ctrl_c_in_the_first_prompt_exits_130_and_leaves_nothing(
     child.expect_exact("Cancelled")
     assert exit_code(child) == 130
     assert os.listdir(tmp_path) == []
+
+
+def test_ctrl_d_in_a_text_prompt_is_no_bug(terminal: Terminal) -> None:
+    words = [word for key, value in ALL.items() if key != "cores" for word in ("--set", f"{key}={value}")]
+    child = terminal("recommend", *words)
+    child.expect_exact("How many CPU cores")
+    child.send(ERASE + CTRL_D)
+    child.expect_exact("Cancelled")
+    assert exit_code(child) == 130
 
 
 def test_ctrl_c_when_the_backend_is_asked_leaves_nothing(terminal: Terminal, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def new(
         with opened() as case:
             given = case.given(answers, settings or [], dest.resolve().name)
             if asking:  # nobody should answer ten questions for a directory that is taken
-                check_vacant(dest, lambda: plan({"project_name": given["project_name"]}, case.template))
+                check_vacant(dest, lambda: plan({"project_name": "project"}, case.template))
             settled = case.settle(given, ask=asking, defaults=defaults)
             check_vacant(dest, lambda: plan(settled, case.template))
             final = _decide(case, settled, asking and "backend" not in given, quiet)

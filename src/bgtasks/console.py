@@ -37,14 +37,14 @@ def warn(message: str, details: Iterable[str]) -> None:
 def speaking() -> Iterator[None]:
     """Turn whatever ends a command early into a message on stderr and an exit code.
 
-    1 after an error, 130 after Ctrl-C. An exception that nobody foresaw keeps its traceback.
+    1 after an error, 130 after Ctrl-C or Ctrl-D in a prompt. An exception that nobody foresaw keeps its traceback.
     """
     try:
         yield
     except BgtasksError as error:
         _report(error)
         raise typer.Exit(1) from error
-    except KeyboardInterrupt as interrupt:
+    except (KeyboardInterrupt, EOFError) as interrupt:
         _err("Cancelled")
         raise typer.Exit(_CANCELLED) from interrupt
     except (typer.Exit, BrokenPipeError):
