@@ -112,6 +112,22 @@ def test_copier_refuses_what_the_cli_refuses(
     assert not (tmp_path / "orders").exists()
 
 
+def test_a_sixth_backend_needs_only_its_rows(template: Path, tmp_path: Path) -> None:
+    wider = shutil.copytree(template, tmp_path / "wider")
+    raw = yaml.safe_load((wider / "matrix.yml").read_text())
+    raw["backends"]["rq"] = {**raw["backends"]["arq"], "title": "RQ", "requires": {"redis": ["rq"]}}
+    reason = "RQ works with Redis only."
+    raw["rules"] += [
+        {"backends": ["rq"], "when": {"infrastructure": ["none", "rabbitmq"]}, "veto": reason, "source": "RQ's manual"},
+        {"backends": ["rq"], "when": {"work": ["cpu"]}, "points": 50, "reason": "RQ forks.", "source": "RQ's manual"},
+    ]
+    (wider / "matrix.yml").write_text(yaml.safe_dump(raw, sort_keys=False))
+
+    answers: dict[str, Answer] = {"infrastructure": "redis", "work": "cpu"}
+    assert copy(wider, tmp_path / "orders", answers)["best"] == "rq"
+    assert complete(answers, load_questions(wider), load_matrix(wider / "matrix.yml"))["backend"] == "rq"
+
+
 def test_the_prompt_marks_the_recommended_backend_and_says_why() -> None:
     macros: Any = environment(ROOT).get_template("reasons.jinja").module
     answers = complete({"infrastructure": "redis"}, QUESTIONS, MATRIX)
