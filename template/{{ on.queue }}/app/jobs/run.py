@@ -3,6 +3,7 @@
 import ctypes
 import logging
 import random
+import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -38,6 +39,7 @@ class Run:
     reported: float | None = None
     thread: threading.Thread = field(default_factory=threading.current_thread)
     stop: Callable[[], object] | None = None
+    held_up: Callable[[], bool] | None = None
     interrupted: type[JobInterrupted] | None = None
     over: bool = False
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -144,6 +146,9 @@ def _raise_in(thread: threading.Thread, reason: type[JobInterrupted] | None) -> 
     """Leave an exception for the thread to find; None takes back one that it has not found yet."""
     exception = ctypes.py_object(reason) if reason else None
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), exception)
+    if reason and thread is threading.main_thread():
+        # Ignored by default; where the worker listens to it, it wakes a call that sleeps.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
 
 
 def _text(error: BaseException) -> str:
