@@ -4,12 +4,13 @@ A message carries a job id and nothing else. It may get lost or come twice: the 
 decides what runs, and the recovery loop rings again for what nobody heard of.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from celery import Celery
-from kombu import Connection, Queue
+from kombu.connection import Connection
+from kombu.entity import Queue
 
 from app.jobs import transport
 from app.jobs.declare import lanes
@@ -26,32 +27,31 @@ def celery_app() -> Celery:
     settings = get_settings()
     app = Celery(settings.service, broker=settings.broker_url.get_secret_value(), set_as_current=False)
     app.conf.update(
-        task_queues=_queues().values(),
-        task_default_queue=_queue(lanes()[-1]).name,
-        broker_transport_options=transport.OPTIONS
-        # Without these a publish waits for ever while the broker is down.
-        | {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0},
+        task_queues=[queue_of(lane) for lane in lanes()],
+        task_default_queue=queue_of(lanes()[-1]).name,
+        # With kombu's own number of retries, a connection that cannot be made is tried for ever.
+        broker_transport_options=transport.options(settings) | {"max_retries": 0},
         broker_connection_timeout=1,
-        # One connection for each thread that may ask at once; `app.jobs.threads` has 16.
-        broker_pool_limit=16,
-        # One try more, at once: a connection that waited in the pool may have died there.
-        task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0},
-        # The job store keeps the results.
-        task_ignore_result=True,
+        broker_pool_limit=16,  # as many as there are threads for callers, so nobody waits for another
+        task_publish_retry=False,  # a caller of the API wants an answer; it may try again
+        task_ignore_result=True,  # the job store keeps the results
         accept_content=["json"],
     )
     app.task(name="run_job")(run_job)
     return app
 
 
+def queue_of(lane: str) -> Queue:
+    """Return the queue of a lane.
+
+    The lane of a task that was removed has no worker any more: the last one takes its jobs.
+    """
+    return _queues().get(lane) or _queues()[lanes()[-1]]
+
+
 @cache
 def _queues() -> dict[str, Queue]:
-    return {lane: transport.queue(get_settings().service, lane) for lane in lanes()}
-
-
-def _queue(lane: str) -> Queue:
-    # The lane of a task that is gone has no worker any more; another one finds out that it is gone.
-    return _queues().get(lane) or _queues()[lanes()[-1]]
+    return {lane: transport.queue(get_settings(), lane) for lane in lanes()}
 
 
 def ring(job_id: str, lane: str) -> None:
@@ -63,36 +63,43 @@ def ring(job_id: str, lane: str) -> None:
     ring_all([(job_id, lane)])
 
 
-def ring_all(jobs: Iterable[tuple[str, str]]) -> None:
+def ring_all(jobs: list[tuple[str, str]]) -> None:
     """Send the message for each job id and lane.
 
     Raises:
-        Unavailable: The broker does not take one; those before it are sent.
+        Unavailable: The broker does not take one; some may have been sent.
     """
+    doorbell = celery_app().tasks["run_job"]
 
     def send(connection: Connection) -> None:
-        with celery_app().amqp.Producer(connection, auto_declare=False) as producer:
-            for job_id, lane in jobs:
-                celery_app().tasks["run_job"].apply_async(
-                    (job_id,), task_id=job_id, queue=_queue(lane), producer=producer, confirm_timeout=1
-                )
+        for job_id, lane in jobs:
+            doorbell.apply_async(
+                (job_id,), task_id=job_id, queue=queue_of(lane), connection=connection, confirm_timeout=1
+            )
 
     _ask(send)
 
 
 def broker_depth(lane: str) -> int:
     """Return how many messages wait in the lane."""
-    return _ask(lambda connection: transport.depth(connection, _queue(lane)))
+    return _ask(lambda connection: queue_of(lane).bind(connection.default_channel).queue_declare().message_count)
 
 
 def ping_broker() -> None:
     """Raise `Unavailable` when the broker does not answer."""
-    _ask(transport.ping)
+    broker_depth(lanes()[-1])
 
 
-def _ask(question: Callable[[Any], R]) -> R:
-    try:
-        with celery_app().connection_for_write() as connection:
+def _ask(question: Callable[[Connection], R]) -> R:
+    with celery_app().pool.acquire(block=True) as connection:
+        if connection.connected:
+            try:
+                return question(connection)
+            except transport.ERRORS:
+                connection.collect()  # it died while it waited in the pool, which says nothing about the broker
+        try:
+            transport.hurry(connection)
             return question(connection)
-    except transport.ERRORS as error:
-        raise Unavailable(f"The broker does not answer: {error}") from error
+        except transport.ERRORS as error:
+            connection.collect()
+            raise Unavailable(f"The broker does not answer: {error}") from error

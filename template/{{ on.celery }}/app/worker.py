@@ -1,0 +1,172 @@
+"""The worker: `python -m app.worker` runs Celery with a pool of processes.
+
+Celery's main process takes messages and has no thread and no connection of ours, so that a
+process can be forked at any time. What looks after jobs runs in each process of the pool.
+"""
+
+import logging
+import mmap
+import os
+import signal
+import sys
+import threading
+from time import monotonic
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from billiard.process import current_process
+from celery import bootsteps, signals
+from celery.apps.worker import Worker
+from celery.utils.log import get_multiprocessing_logger
+from celery.worker import state
+from celery.worker.consumer import Consumer
+from celery.worker.request import Request
+
+from app.jobs.broker import celery_app
+from app.jobs.declare import declared_tasks
+from app.jobs.heartbeat import touch
+from app.jobs.keeper import keeper
+from app.jobs.recovery import Recovery
+from app.jobs.transport import worker_options
+from app.observability import configure_logging
+from app.settings import get_settings, hard_limit_s
+
+logger = logging.getLogger(__name__)
+
+# One byte that all processes share: 1 once the worker was told to stop.
+_stopping = mmap.mmap(-1, 1)
+_ACKNOWLEDGE_AFTER_S = 600.0
+_BACKSTOP_S = 60.0
+_RECOVERING = 2
+
+_held_since: WeakKeyDictionary[Request, float] = WeakKeyDictionary()
+
+
+def worker_settings() -> dict[str, Any]:
+    """Return Celery's settings that only matter in a worker."""
+    settings = get_settings()
+    longest_s = max(
+        [settings.soft_limit_s, *(task.time_limit.total_seconds() for task in declared_tasks() if task.time_limit)]
+    )
+    return {
+        "worker_concurrency": settings.worker_processes,
+        # Acknowledged when done, one message for each process: none waits here while another
+        # worker is idle. Losing or repeating a message does no harm, the lease decides.
+        "task_acks_late": True,
+        "worker_prefetch_multiplier": 1,
+        # A job whose process died comes back through its lease, which counts its tries:
+        # giving the message back at once would go round for ever.
+        "task_reject_on_worker_lost": False,
+        # The keeper ends what passes its limits and records why; this is for a process whose
+        # keeper cannot, because the process is stopped or stuck in the kernel.
+        "task_time_limit": hard_limit_s(longest_s) + _BACKSTOP_S,
+        "worker_max_tasks_per_child": settings.recycle_after_jobs or None,
+        # In kB, compared after each job with the most that the process ever used. A job that
+        # needs much for a moment costs a fork of some milliseconds, a leak never gets further.
+        "worker_max_memory_per_child": settings.memory_limit_mb * 1000 or None,
+        "worker_proc_alive_timeout": 20,
+        # The broker may be away for as long as it likes, also at the start.
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_transport_options": celery_app().conf.broker_transport_options | worker_options(),
+        "broker_heartbeat": 6,  # a dead RabbitMQ is noticed after twice as long
+        "worker_cancel_long_running_tasks_on_connection_loss": False,  # their leases live on
+        # Nobody listens for remote control or events, and both cost messages.
+        "worker_enable_remote_control": False,
+        "worker_consumer": _Consumer,
+        "worker_redirect_stdouts": False,
+    }
+
+
+class _Pulse(bootsteps.StartStopStep):
+    """Runs in Celery's event loop, and so only while that turns and has its broker."""
+
+    def register_with_event_loop(self, consumer: Any, hub: Any) -> None:
+        """Start anew with each connection; Celery ends it when the connection is lost."""
+        hub.call_repeatedly(1, self._beat)
+
+    def _beat(self) -> None:
+        touch(get_settings().heartbeat_dir / "0")
+        for request in list(state.reserved_requests):
+            # RabbitMQ cuts off who holds a message for 30 minutes; a job may run for hours.
+            if monotonic() - _held_since.setdefault(request, monotonic()) > _ACKNOWLEDGE_AFTER_S:
+                request.acknowledge()
+
+
+class _Consumer(Consumer):
+    class Blueprint(Consumer.Blueprint):
+        # For delays Celery would declare 28 exchanges and queues; ours live in the job store.
+        default_steps = tuple(step for step in Consumer.Blueprint.default_steps if "delayed" not in step)
+
+
+class _Worker(Worker):
+    def install_platform_tweaks(self, worker: Any) -> None:
+        """Handle the signals of a container; Celery's own handlers wait without a limit."""
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, _stop)
+
+    def on_consumer_ready(self, consumer: Any) -> None:
+        """Say that the worker takes messages."""
+        super().on_consumer_ready(consumer)
+        logger.info("worker ready", extra={"processes": get_settings().worker_processes})
+
+    def on_close(self) -> None:
+        """Say that the end began."""
+        logger.info("worker stops, running jobs may finish", extra={"drain_s": get_settings().drain_s})
+        # Processes that hand back their job and leave would be errors with a traceback each.
+        logging.getLogger("celery.worker.request").setLevel(logging.CRITICAL)
+        super().on_close()
+
+
+def _stop(*_: object) -> None:
+    """Let Celery take no more messages; each process of the pool finishes or hands back its job."""
+    if not _stopping[0]:
+        _stopping[0] = 1
+        state.should_stop = 0
+        # Whatever still hangs then is ended by the kernel, and the pool with it.
+        signal.alarm(get_settings().drain_s + 4)
+
+
+def _start_process(**_: object) -> None:
+    # With a handler, the signal of an interrupt also ends a call that sleeps or waits for a socket.
+    signal.signal(signal.SIGURG, lambda *_: None)
+    keeper()
+    threading.Thread(target=_leave_in_time, name="leave", daemon=True).start()
+    # Two processes are enough to recover what others left, and one may be stuck.
+    if current_process().index < _RECOVERING:
+        Recovery().start()
+
+
+def _leave_in_time() -> None:
+    """End this process at the end of the drain time; Celery alone would wait for its job."""
+    while not _stopping[0]:
+        threading.Event().wait(0.5)
+    threading.Event().wait(get_settings().drain_s)
+    keeper().hand_back()
+    logging.shutdown()
+    os._exit(0)
+
+
+def _configure_logging() -> None:
+    configure_logging()
+    logging.captureWarnings(True)
+    # Celery's own log repeats every message; the job's log says what matters.
+    logging.getLogger("celery").setLevel(logging.WARNING)
+    # Whoever answers this signal configures the logs, so Celery does not.
+    signals.setup_logging.connect(lambda **_: setattr(get_multiprocessing_logger(), "propagate", True), weak=False)
+
+
+def main() -> None:
+    """Run the worker until SIGTERM or Ctrl-C."""
+    _configure_logging()
+    signals.worker_process_init.connect(_start_process)
+    app = celery_app()
+    app.conf.update(worker_settings())
+    app.steps["consumer"].add(_Pulse)
+    worker = _Worker(app=app, quiet=True, without_gossip=True, without_mingle=True, without_heartbeat=True)
+    worker.start()
+    sys.exit(worker.exitcode)
+
+
+if __name__ == "__main__":
+    main()
