@@ -1,11 +1,14 @@
 """Where Dramatiq keeps its messages: durable queues in RabbitMQ, every publish confirmed."""
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
+from time import monotonic
 from typing import Any, TypeVar
 
 from dramatiq import Message
@@ -25,6 +28,8 @@ R = TypeVar("R")
 ERRORS = (AMQPError, ConnectionClosed, OSError)
 
 _PATIENCE_S = 1.0
+_HOLD_S = 0.5
+_LINES = 4  # confirms take a millisecond or two: several may wait for theirs at once
 
 
 class JobBroker(RabbitmqBroker):
@@ -43,19 +48,19 @@ class JobBroker(RabbitmqBroker):
         parameters.heartbeat = 10  # a broker that hangs is given up after 15 s
         parameters.blocked_connection_timeout = 5
         self.parameters = parameters
-        self._line = _Line(self)
+        self._lines = _Lines(self)
 
     def send(self, message: Message[None]) -> None:
         """Put the message in its lane and wait until RabbitMQ has it."""
-        self._line.ask(lambda: self.enqueue(message))
+        self._lines.ask(lambda: self.enqueue(message))
 
     def depth(self, lane: str) -> int:
         """Return how many messages wait in the lane."""
-        return self._line.ask(lambda: self._count(lane))
+        return self._lines.ask(lambda: self._count(lane))
 
     def ping(self) -> None:
         """Raise when RabbitMQ does not answer."""
-        self._line.ask(lambda: self.channel.basic_qos(prefetch_count=1))
+        self._lines.ask(lambda: self.channel.basic_qos(prefetch_count=1))
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """Return what takes messages for the worker."""
@@ -72,17 +77,18 @@ class JobBroker(RabbitmqBroker):
         return int(self.channel.queue_declare(lane, passive=True).method.message_count)
 
 
-class _Line:
-    """The one connection on which this process sends and asks.
+class _Lines:
+    """The connections on which this process sends and asks.
 
     A connection of pika belongs to one thread, which has to answer RabbitMQ's heartbeats between
-    the calls, and a confirm has no time-out. So a thread holds it, and callers wait only so long.
+    the calls, and a confirm has no time-out. So threads hold them, and callers wait only so long.
     """
 
     def __init__(self, broker: RabbitmqBroker) -> None:
         self._broker = broker
         self._calls: SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = SimpleQueue()
-        Thread(target=self._serve, name="rabbitmq", daemon=True).start()
+        for number in range(_LINES):
+            Thread(target=self._serve, name=f"rabbitmq-{number}", daemon=True).start()
 
     def ask(self, call: Callable[[], R]) -> R:
         """Return what the call returns, or raise what it raises; `TimeoutError` after 1 s."""
@@ -105,7 +111,7 @@ class _Line:
     def _make(self, call: Callable[[], Any], answer: Future[Any]) -> None:
         try:
             answer.set_result(call())
-        except Exception as error:  # noqa: BLE001 - the line outlives any failure; the caller gets it
+        except Exception as error:  # noqa: BLE001 - the thread outlives any failure; the caller gets it
             del self._broker.connection  # the next call opens a new one
             self._broker.queues_pending.update(self._broker.queues)
             answer.set_exception(error)
@@ -116,6 +122,8 @@ class _Line:
 
 
 class _RabbitmqTaker(Taker):
+    """Holds a message or two ready for the next idle thread, but never while all are busy."""
+
     errors = ERRORS
 
     def __init__(self, broker: JobBroker) -> None:
@@ -125,24 +133,48 @@ class _RabbitmqTaker(Taker):
             broker.declare_lanes()
         except ERRORS as error:
             raise ConnectionClosed(error) from error
-        self._connection = broker.connection
+        self._connection, self._channel = broker.connection, broker.channel
+        self._channel.basic_qos(prefetch_count=1)  # in each lane
+        self._channel.add_on_cancel_callback(lambda _: self._listening.clear())
+        self._listening: list[str] = []
+        self._ready: dict[str, deque[tuple[int, bytes]]] = {lane: deque() for lane in lanes()}
+        self._idle_at = 0.0
 
     def take(self, lanes: list[str]) -> bytes | None:
+        self._idle_at = monotonic()
+        if not self._listening:
+            self._listening = [self._channel.basic_consume(lane, partial(self._keep, lane)) for lane in lanes]
+        self._connection.process_data_events()
         for lane in lanes:
-            method, _, body = self._broker.channel.basic_get(lane, auto_ack=True)
-            if method is not None:
-                return bytes(body)
+            if self._ready[lane]:
+                tag, body = self._ready[lane].popleft()
+                self._channel.basic_ack(tag)
+                return body
         return None
 
     def rest(self, seconds: float) -> None:
         self._connection.process_data_events(seconds)
+        if self._listening and monotonic() - self._idle_at > _HOLD_S:
+            self._hand_back()
 
     def wake(self) -> None:
         with suppress(AMQPError):  # a closed connection rests no more
             self._connection.add_callback_threadsafe(lambda: None)
 
     def close(self) -> None:
-        """Close the connection; the taker's next one is new."""
+        """Close the connection, which hands back what is ready; the taker's next one is new."""
         with suppress(AMQPError):
             self._connection.close()
         del self._broker.connection
+
+    def _keep(self, lane: str, _channel: Any, method: Any, _properties: Any, body: bytes) -> None:
+        self._ready[lane].append((method.delivery_tag, body))
+
+    def _hand_back(self) -> None:
+        """Leave the messages to other workers: all threads here are busy, maybe for hours."""
+        for tag in self._listening:
+            self._channel.basic_cancel(tag)
+        self._listening = []
+        for kept in self._ready.values():
+            while kept:
+                self._channel.basic_nack(kept.popleft()[0], requeue=True)
