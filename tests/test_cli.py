@@ -260,7 +260,15 @@ def test_a_signal_while_files_are_written_leaves_nothing(tmp_path: Path, number:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     environment = {**os.environ, "TMPDIR": str(temporary)}
-    with subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as run:
+    # A shell that runs the tests in the background lets them ignore Ctrl-C, and children inherit that.
+    with subprocess.Popen(
+        words,
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == "half way\n"
         time.sleep(0.1)
