@@ -32,12 +32,11 @@ def _check_settings(words: list[str] | None) -> list[str]:
     return words or []
 
 
-def _complete_setting(incomplete: str) -> list[str]:
+def _complete_setting() -> list[str]:
     from bgtasks.case import opened
 
     with opened() as case:
-        words = [f"{question.key}={choice.value}" for question in case.questions for choice in question.choices]
-    return [word for word in words if word.startswith(incomplete)]
+        return [f"{question.key}={value}" for question in case.questions for value in question.values]
 
 
 def _print_version(wanted: bool) -> None:
