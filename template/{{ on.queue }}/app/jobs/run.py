@@ -58,10 +58,9 @@ class Run:
                     self.stop()
 
     def close(self) -> None:
-        """End the run for its keeper: nothing is raised in its thread any more."""
+        """End the run for its keeper: what it raised in the thread comes up here at the latest, and nothing later."""
         with self._guard:
             self.over = True
-        _raise_in(self.thread, None)
 
 
 def begin(job_id: str) -> Run | None:
@@ -142,11 +141,10 @@ def give_up(job: Job, error: BaseException, reason: str) -> None:
         bury(job.model_copy(update={"state": JobState.FAILED, "error": text, "reason": reason}))
 
 
-def _raise_in(thread: threading.Thread, reason: type[JobInterrupted] | None) -> None:
-    """Leave an exception for the thread to find; None takes back one that it has not found yet."""
-    exception = ctypes.py_object(reason) if reason else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), exception)
-    if reason and thread is threading.main_thread():
+def _raise_in(thread: threading.Thread, reason: type[JobInterrupted]) -> None:
+    """Leave an exception for the thread to find."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(reason))
+    if thread is threading.main_thread():
         # Ignored by default; where the worker listens to it, it wakes a call that sleeps.
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGURG)
 
