@@ -87,6 +87,8 @@ class Keeper:
 
     def _limit(self) -> None:
         for run in self._running():
+            if run.held_up is not None and run.held_up():
+                run.started += _TICK_S  # its time does not run while another job is in its way
             age_s = monotonic() - run.started
             if age_s > hard_limit_s(run.soft_limit_s):
                 self._end_process(run)
