@@ -29,6 +29,7 @@ ERRORS = (AMQPError, ConnectionClosed, OSError)
 
 _PATIENCE_S = 1.0
 _HOLD_S = 0.5
+_ASK_EVERY_S = 2.0
 _LINES = 4  # confirms take a millisecond or two: several may wait for theirs at once
 
 
@@ -60,7 +61,7 @@ class JobBroker(RabbitmqBroker):
 
     def ping(self) -> None:
         """Raise when RabbitMQ does not answer."""
-        self._lines.ask(lambda: self.channel.basic_qos(prefetch_count=1))
+        self._lines.ask(lambda: _ask(self.channel))
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """Return what takes messages for the worker."""
@@ -134,11 +135,11 @@ class _RabbitmqTaker(Taker):
         except ERRORS as error:
             raise ConnectionClosed(error) from error
         self._connection, self._channel = broker.connection, broker.channel
-        self._channel.basic_qos(prefetch_count=1)  # in each lane
+        _ask(self._channel)
         self._channel.add_on_cancel_callback(lambda _: self._listening.clear())
         self._listening: list[str] = []
         self._ready: dict[str, deque[tuple[int, bytes]]] = {lane: deque() for lane in lanes()}
-        self._idle_at = 0.0
+        self._idle_at = self._ask_at = 0.0
 
     def take(self, lanes: list[str]) -> bytes | None:
         self._idle_at = monotonic()
@@ -154,6 +155,9 @@ class _RabbitmqTaker(Taker):
 
     def rest(self, seconds: float) -> None:
         self._connection.process_data_events(seconds)
+        if monotonic() > self._ask_at:
+            self._ask_at = monotonic() + _ASK_EVERY_S
+            _ask(self._channel)  # a broker that hangs looks like one without messages
         if self._listening and monotonic() - self._idle_at > _HOLD_S:
             self._hand_back()
 
@@ -178,3 +182,8 @@ class _RabbitmqTaker(Taker):
         for kept in self._ready.values():
             while kept:
                 self._channel.basic_nack(kept.popleft()[0], requeue=True)
+
+
+def _ask(channel: Any) -> None:
+    # The cheapest question that RabbitMQ answers; it also sets what a taker gets ahead: one in each lane.
+    channel.basic_qos(prefetch_count=1)
