@@ -30,7 +30,7 @@ def test_the_checkout_gives_rules_macros_and_template_but_no_repository(template
 
 
 def test_an_archive_gives_the_same_files_as_the_checkout(installed: Path, template: Path) -> None:
-    pack(ROOT, installed / releases.ARCHIVE)
+    pack(template, installed / releases.ARCHIVE)
     with template_root() as unpacked:
         assert listing(unpacked) == listing(template)
 

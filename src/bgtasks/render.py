@@ -8,7 +8,7 @@ from pathlib import Path
 from copier import Settings, run_copy
 from copier.errors import CopierError
 from jinja2 import TemplateError
-from plumbum import local
+from plumbum import ProcessExecutionError, local
 
 from bgtasks import __version__
 from bgtasks.destination import check_vacant, staged
@@ -61,7 +61,7 @@ def _copy(answers: Mapping[str, object], stage: Path, template: Path) -> list[Pa
                 unsafe=False,
                 settings=Settings(),  # not the user's own defaults for other templates
             )
-    except (CopierError, TemplateError) as error:  # a missing include is an OSError too, and no matter of disks
+    except (CopierError, TemplateError, ProcessExecutionError) as error:  # some are OSErrors, but not of the disk
         raise RenderError(
             "Cannot render the template", why=str(error), hint="This is a bug in bgtasks: please report these lines"
         ) from error
@@ -76,6 +76,7 @@ def _copy(answers: Mapping[str, object], stage: Path, template: Path) -> list[Pa
 def _no_outer_repository() -> Iterator[None]:
     """Hide GIT_DIR and its like, set inside git hooks: Copier would take the template for a repository."""
     with local.env():
-        for name in {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"}.intersection(local.env):
-            del local.env[name]
+        for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"):
+            if name in local.env:
+                del local.env[name]
         yield
