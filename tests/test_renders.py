@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from bgtasks.case import Case
 from bgtasks.errors import AnswersError
 from service.project import Project, write_project
@@ -50,13 +51,21 @@ def test_the_paths_are_those_of_the_listing(chosen: tuple[Variant, str], project
 
 
 def test_nothing_is_left_of_the_generator(project: Project) -> None:
-    found = {name: match.group() for name, text in files(project) if (match := LEFTOVERS.search(text)) and not EXEMPT.match(name)}
+    found = {
+        name: match.group()
+        for name, text in files(project)
+        if (match := LEFTOVERS.search(text)) and not EXEMPT.match(name)
+    }
     assert found == {}
 
 
 def test_no_other_backend_is_named(chosen: tuple[Variant, str], project: Project) -> None:
     others = re.compile(rf"\b({'|'.join(BACKENDS - {chosen[0].backend})})\b", re.IGNORECASE)
-    found = {name: match.group() for name, text in files(project) if (match := others.search(text)) and not EXEMPT.match(name)}
+    found = {
+        name: match.group()
+        for name, text in files(project)
+        if (match := others.search(text)) and not EXEMPT.match(name)
+    }
     assert found == {}
 
 
@@ -71,7 +80,9 @@ def test_text_files_end_with_one_newline(project: Project) -> None:
     assert [name for name, text in files(project) if text and (not text.endswith("\n") or text.endswith("\n\n"))] == []
 
 
-def test_the_code_is_formatted_and_lint_clean(chosen: tuple[Variant, str], project: Project, installed: Installed) -> None:
+def test_the_code_is_formatted_and_lint_clean(
+    chosen: tuple[Variant, str], project: Project, installed: Installed
+) -> None:
     ruff = str(installed(chosen[0]).root / ".venv/bin/ruff")
     for command in ((ruff, "format", "--check", "."), (ruff, "check", ".")):
         result = project.run(*command)

@@ -9,12 +9,13 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from service.project import Project
 from service.running import Service, running
 from service.samples import form, png, read_png, receiver
-from service.variants import QUEUES, VARIANTS, Variant, per_variant
+from service.variants import QUEUES, VARIANTS, Variant
 
-SECRET = "of the tests"
+SECRET = "of the tests"  # noqa: S105 - of the service that the tests start
 
 
 @pytest.fixture(

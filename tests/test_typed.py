@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+
 from bgtasks.case import Case
 from service.project import Project, write_project
 from service.variants import VARIANTS, Variant, per_variant

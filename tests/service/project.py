@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bgtasks.case import Case
-from bgtasks.questions import complete
+from bgtasks.questions import Answer, complete
 from bgtasks.render import render
 
 
@@ -33,9 +33,9 @@ def clean_env() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
 
 
-def write_project(case: Case, root: Path, **answers: object) -> Project:
+def write_project(case: Case, root: Path, **answers: Answer) -> Project:
     """Render a project without installing it."""
-    given = {"project_name": "demo", **answers}
+    given: dict[str, Answer] = {"project_name": "demo", **answers}
     render(complete(given, case.questions, case.matrix), root, case.template)
     return Project(root)
 
