@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,17 +18,19 @@ from weakref import WeakKeyDictionary
 from billiard.process import current_process
 from celery import bootsteps, signals
 from celery.apps.worker import Worker
+from celery.exceptions import CPendingDeprecationWarning
 from celery.utils.log import get_multiprocessing_logger
 from celery.worker import state
 from celery.worker.consumer import Consumer
 from celery.worker.request import Request
+from kombu.connection import Connection
 
 from app.jobs.broker import celery_app
 from app.jobs.declare import declared_tasks
 from app.jobs.heartbeat import touch
 from app.jobs.keeper import keeper
 from app.jobs.recovery import Recovery
-from app.jobs.transport import worker_options
+from app.jobs.transport import assure
 from app.observability import configure_logging
 from app.settings import get_settings, hard_limit_s
 
@@ -65,10 +68,7 @@ def worker_settings() -> dict[str, Any]:
         # needs much for a moment costs a fork of some milliseconds, a leak never gets further.
         "worker_max_memory_per_child": settings.memory_limit_mb * 1000 or None,
         "worker_proc_alive_timeout": 20,
-        # The broker may be away for as long as it likes, also at the start.
-        "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,
-        "broker_transport_options": celery_app().conf.broker_transport_options | worker_options(),
+        "broker_channel_error_retry": True,  # a full Redis, a queue that was deleted: no reason to end
         "broker_heartbeat": 6,  # a dead RabbitMQ is noticed after twice as long
         "worker_cancel_long_running_tasks_on_connection_loss": False,  # their leases live on
         # Nobody listens for remote control or events, and both cost messages.
@@ -83,9 +83,10 @@ class _Pulse(bootsteps.StartStopStep):
 
     def register_with_event_loop(self, consumer: Any, hub: Any) -> None:
         """Start anew with each connection; Celery ends it when the connection is lost."""
-        hub.call_repeatedly(1, self._beat)
+        hub.call_repeatedly(1, self._beat, consumer)
 
-    def _beat(self) -> None:
+    def _beat(self, consumer: Any) -> None:
+        assure(consumer.connection)
         touch(get_settings().heartbeat_dir / "0")
         for request in list(state.reserved_requests):
             # RabbitMQ cuts off who holds a message for 30 minutes; a job may run for hours.
@@ -97,6 +98,23 @@ class _Consumer(Consumer):
     class Blueprint(Consumer.Blueprint):
         # For delays Celery would declare 28 exchanges and queues; ours live in the job store.
         default_steps = tuple(step for step in Consumer.Blueprint.default_steps if "delayed" not in step)
+
+    def ensure_connected(self, conn: Connection) -> Connection:
+        """Wait for the broker for as long as it takes; Celery would look ever more seldom, then give up."""
+
+        def tell(error: Exception, _: float) -> None:
+            logger.warning("worker waits for its broker", extra={"error": str(error)})
+
+        return conn.ensure_connection(tell, interval_start=2, interval_step=0, callback=state.maybe_shutdown)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Forget the messages held over the lost connection: they come again, and find their jobs running."""
+        for request in list(state.active_requests):
+            request.acknowledged = True
+        with warnings.catch_warnings():
+            # It asks to decide whether running jobs should end now; the settings above have.
+            warnings.simplefilter("ignore", CPendingDeprecationWarning)
+            super().on_connection_error_after_connected(exc)
 
 
 class _Worker(Worker):

@@ -18,11 +18,6 @@ def options(settings: Settings) -> dict[str, Any]:
     return {"confirm_publish": True}  # without it a message that RabbitMQ refuses is lost silently
 
 
-def worker_options() -> dict[str, Any]:
-    """Return the settings that a worker needs besides."""
-    return {}
-
-
 def queue(settings: Settings, lane: str) -> Queue:
     """Return the queue of a lane: a quorum queue, which survives the loss of a node."""
     name = f"{settings.service}.{lane}"
@@ -32,3 +27,7 @@ def queue(settings: Settings, lane: str) -> Queue:
 def hurry(connection: Connection) -> None:
     """Make every call on the connection fail within about a second; AMQP itself waits for ever."""
     connection.default_channel.connection.sock.settimeout(1)
+
+
+def assure(connection: Connection) -> None:
+    """Raise when RabbitMQ is gone; the heartbeats of AMQP do."""

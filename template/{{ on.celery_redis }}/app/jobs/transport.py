@@ -21,17 +21,11 @@ def options(settings: Settings) -> dict[str, Any]:
         # A message is acknowledged within minutes, and recovery is not left to it: this only
         # clears away what a killed worker held, and such a message finds that its job is done.
         "visibility_timeout": 3600,
-        "socket_timeout": 1,  # without it a Redis that hangs hangs its callers
+        "socket_timeout": 1.5,  # without it a Redis that hangs hangs its callers
         "socket_connect_timeout": 1,
         "socket_keepalive": True,
         "health_check_interval": 10,  # Celery's default notices a dead connection after 51 s
     }
-
-
-def worker_options() -> dict[str, Any]:
-    """Return the settings that a worker needs besides."""
-    # A Redis that writes to a slow disk may pause for longer than a caller of the API can wait.
-    return {"socket_timeout": 10}
 
 
 def queue(settings: Settings, lane: str) -> Queue:
@@ -40,4 +34,11 @@ def queue(settings: Settings, lane: str) -> Queue:
 
 
 def hurry(connection: Connection) -> None:
-    """Make every call on the connection fail within about a second; `socket_timeout` sees to it."""
+    """Make every call on the connection fail within about a second; `socket_timeout` does."""
+
+
+def assure(connection: Connection) -> None:
+    """Raise when Redis is gone: a worker asks it for nothing while all its processes are busy."""
+    channel: Any = connection.default_channel
+    with channel.conn_or_acquire() as client:
+        client.ping()
