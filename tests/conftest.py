@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from bgtasks.case import Case, opened
 from bgtasks.cli import app
 from service.project import Project, install, write_project
-from service.variants import Variant
+from service.variants import VARIANTS, Variant
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,6 +40,13 @@ def installed(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Callable[
         return install(write_project(case, root, backend=variant.backend, **variant.answers))
 
     return project
+
+
+@pytest.fixture(scope="session")
+def renders(case: Case, tmp_path_factory: pytest.TempPathFactory) -> list[Project]:
+    """One project of each backend and broker, not installed."""
+    folder = tmp_path_factory.mktemp("renders")
+    return [write_project(case, folder / f"{one}", backend=one.backend, **one.answers) for one in VARIANTS]
 
 
 @pytest.fixture
