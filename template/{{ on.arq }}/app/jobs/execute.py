@@ -1,0 +1,128 @@
+"""Run a job: coroutines on the worker's event loop, functions in threads, CPU work in processes."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import cache
+from time import monotonic
+from typing import Any, ParamSpec, TypeVar
+
+from app.jobs.errors import JobCancelled
+from app.jobs.keeper import keeper
+from app.jobs.processes import CpuPool, ProcessDied
+from app.jobs.run import Run, begin, current_run, fail, retry_delay_s, succeed
+from app.jobs.store import job_store
+from app.observability import job_id_var
+from app.settings import get_settings, hard_limit_s
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# The coroutines of jobs: one that blocks the event loop holds up all the others.
+_on_loop: set[asyncio.Task[Any] | None] = set()
+
+
+async def run_job(job_id: str) -> None:
+    """Run one job from start to end; does nothing when there is nothing to run."""
+    run = await _in_thread(_begin, job_id)
+    if run is None:
+        return
+    job_id_var.set(job_id)
+    current_run.set(run)
+    # The lease is kept until the outcome is recorded, so nobody starts the job meanwhile.
+    with keeper().watch(run):
+        try:
+            try:
+                result = await (_compute(run) if run.task.cpu else _await(run))
+            finally:
+                run.close()
+        except ProcessDied as error:
+            await _in_thread(_try_again, run, error)
+        except BaseException as error:  # noqa: BLE001 - what ends the worker must reach the record too
+            await _in_thread(fail, run, error)
+        else:
+            await _in_thread(succeed, run, result)
+
+
+async def close() -> None:
+    """End the processes that are kept for the next job."""
+    await _cpu_pool().close()
+
+
+def _begin(job_id: str) -> Run | None:
+    """Claim the job; run a plain function here and now, and leave any other to the event loop."""
+    run = begin(job_id)
+    if run is None or run.task.cpu or run.task.is_async:
+        return run
+    current_run.set(run)
+    with keeper().watch(run):
+        try:
+            try:
+                result = run.task.function(*run.job.args)
+            finally:
+                run.close()
+        except BaseException as error:  # noqa: BLE001 - what ends the thread must reach the record too
+            fail(run, error)
+        else:
+            succeed(run, result)
+    return None
+
+
+async def _await(run: Run) -> Any:
+    loop, own = asyncio.get_running_loop(), asyncio.current_task()
+    run.thread = threading.current_thread()
+
+    def cancel() -> None:
+        if own is not None and not run.over:
+            own.cancel()
+
+    def is_held_up() -> bool:
+        running = asyncio.current_task(loop)
+        return running is not own and running in _on_loop
+
+    run.stop = lambda: loop.call_soon_threadsafe(cancel)
+    run.held_up = is_held_up
+    _on_loop.add(own)
+    try:
+        return await run.task.function(*run.job.args)
+    finally:
+        _on_loop.discard(own)
+
+
+async def _compute(run: Run) -> Any:
+    loop, own = asyncio.get_running_loop(), asyncio.current_task()
+    run.thread = threading.current_thread()
+    run.stop = lambda: loop.call_soon_threadsafe(own.cancel) if own is not None else None
+    run.held_up = lambda: True  # its time does not run before there is a process for it
+    async with _cpu_pool().process() as process:
+        grace_s = (hard_limit_s(run.soft_limit_s) - run.soft_limit_s) / 2
+        run.stop = lambda: loop.call_soon_threadsafe(process.interrupt, run.interrupted or JobCancelled, grace_s)
+        run.started, run.held_up = monotonic(), None
+        return await process.call(run.job)
+
+
+def _try_again(run: Run, error: ProcessDied) -> None:
+    """Count the death of a process as a try, as the death of a worker is."""
+    if run.interrupted is None and run.job.attempts <= run.job.max_retries:
+        delay_ms = int(retry_delay_s(run.job.attempts) * 1000)
+        job_store(patient=True).retry(run.job, delay_ms=delay_ms, error=str(error))
+    else:
+        fail(run, error)
+
+
+async def _in_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    context = copy_context()
+    return await asyncio.get_running_loop().run_in_executor(_threads(), lambda: context.run(call, *args, **kwargs))
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    # A job is in one thread at most, so one for each job that may run is enough.
+    return ThreadPoolExecutor(get_settings().worker_threads, thread_name_prefix="job")
+
+
+@cache
+def _cpu_pool() -> CpuPool:
+    return CpuPool()
