@@ -60,7 +60,8 @@ class JobStore:
             health_check_interval=10,
             retry=_retry(patient),
             # A full Redis has room again once other jobs are done.
-            retry_on_error=[ConnectionError, TimeoutError, OutOfMemoryError],
+            # A refused connection is a bare OSError to redis-py before version 6.
+            retry_on_error=[ConnectionError, TimeoutError, OutOfMemoryError, OSError],
         )
         prelude = (_LUA / "prelude.lua").read_text()
         self._scripts: dict[str, Script] = {
