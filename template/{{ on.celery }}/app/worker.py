@@ -65,7 +65,7 @@ def worker_settings() -> dict[str, Any]:
         "task_time_limit": hard_limit_s(longest_s) + _BACKSTOP_S,
         "worker_max_tasks_per_child": settings.recycle_after_jobs or None,
         # In kB, compared after each job with the most that the process ever used. A job that
-        # needs much for a moment costs a fork of some milliseconds, a leak never gets further.
+        # needs much for a moment costs a new process (about a second); a leak never gets further.
         "worker_max_memory_per_child": settings.memory_limit_mb * 1000 or None,
         "worker_proc_alive_timeout": 20,
         "broker_channel_error_retry": True,  # a full Redis, a queue that was deleted: no reason to end
@@ -160,9 +160,11 @@ def _leave_in_time() -> None:
     while not _stopping[0]:
         threading.Event().wait(0.5)
     threading.Event().wait(get_settings().drain_s)
-    keeper().hand_back()
-    logging.shutdown()
-    os._exit(0)
+    try:
+        keeper().hand_back()
+        logging.shutdown()
+    finally:
+        os._exit(0)
 
 
 def _configure_logging() -> None:
@@ -171,7 +173,13 @@ def _configure_logging() -> None:
     # Celery's own log repeats every message; the job's log says what matters.
     logging.getLogger("celery").setLevel(logging.WARNING)
     # Whoever answers this signal configures the logs, so Celery does not.
-    signals.setup_logging.connect(lambda **_: setattr(get_multiprocessing_logger(), "propagate", True), weak=False)
+    signals.setup_logging.connect(_keep_logging)
+
+
+def _keep_logging(**_: object) -> None:
+    # The pool's log leads nowhere by itself.
+    get_multiprocessing_logger().propagate = True
+    get_multiprocessing_logger().setLevel(logging.WARNING)
 
 
 def main() -> None:
