@@ -1,6 +1,7 @@
 """Run a job: coroutines on the worker's event loop, functions in threads, CPU work in processes."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from app.jobs.store import job_store
 from app.observability import job_id_var
 from app.settings import get_settings, hard_limit_s
 
+logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -106,6 +108,7 @@ async def _compute(run: Run) -> Any:
 def _try_again(run: Run, error: ProcessDied) -> None:
     """Count the death of a process as a try, as the death of a worker is."""
     if run.interrupted is None and run.job.attempts <= run.job.max_retries:
+        logger.warning("job will be retried", exc_info=error)
         delay_ms = int(retry_delay_s(run.job.attempts) * 1000)
         job_store(patient=True).retry(run.job, delay_ms=delay_ms, error=str(error))
     else:
