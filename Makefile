@@ -14,7 +14,7 @@ new: .venv/.installed ## Write a project: make new DEST=../orders [ARGS="--set b
 test: .venv/.installed-dev ## Bring in the brokers, then lint, type-check and test everything
 	@$(BOOTSTRAP) brokers
 	$(MAKE) lint
-	pytest -n 2 --dist worksteal
+	pytest -n 2 --dist loadgroup
 
 lint: .venv/.installed-dev ## Check format, lint rules and types
 	ruff format --check .
