@@ -41,7 +41,7 @@ def test_a_webhook_is_delivered_once_its_receiver_recovers(service: Service, rec
     receiver.statuses = [503]
     answer = service.api.post("/webhooks", json={"url": receiver.url, "event": "order.paid", "data": {"order": 7}})
     job = service.wait(answer.json()["id"])
-    assert (job["state"], job["attempts"], job["result"]) == ("succeeded", 2, 200)
+    assert (job["state"], job["attempts"], job["result"], job["error"]) == ("succeeded", 2, 200, None)
     assert receiver.accepted == {job["id"]: {"type": "order.paid", "data": {"order": 7}}}
 
 

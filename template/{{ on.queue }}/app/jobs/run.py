@@ -1,10 +1,12 @@
 """The steps around one run of a job: claim its record, then record what came of it."""
 
 import ctypes
+import json
 import logging
 import random
 import signal
 import threading
+from asyncio import CancelledError
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
@@ -88,7 +90,13 @@ def begin(job_id: str) -> Run | None:
 
 def succeed(run: Run, result: Any) -> None:
     """Record the result; a job that lost its lease is left to whoever holds it now."""
-    if job_store(patient=True).finish(run.job, JobState.SUCCEEDED, result=result):
+    try:
+        packed = json.dumps(result, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        give_up(run.job, error, "bad_result")
+        return
+    done = None if run.progress is None else 1.0
+    if job_store(patient=True).finish(run.job, JobState.SUCCEEDED, result=packed, progress=done):
         logger.info("job succeeded", extra={"task": run.task.name, "seconds": round(monotonic() - run.started, 3)})
     else:
         logger.warning("job finished after its lease was lost; the result is not recorded")
@@ -104,13 +112,13 @@ def fail(run: Run, error: BaseException) -> None:
     elif isinstance(cause, JobCancelled):
         job_store(patient=True).finish(run.job, JobState.CANCELLED, error="Cancelled", reason=cause.reason)
         logger.info("job cancelled while it ran")
-    elif isinstance(cause, Exception):
-        reason = cause.reason if isinstance(cause, JobInterrupted) else "error"
-        give_up(run.job, cause if run.interrupted else error, reason)
-    else:
+    elif isinstance(cause, CancelledError):
         # The process is being stopped under the job: not the job's fault.
         job_store(patient=True).hand_back(run.job)
-        logger.warning("job handed back", extra={"error": repr(error)})
+        logger.warning("job handed back")
+    else:
+        # Also what is no Exception: a task that calls sys.exit() must not go round for ever.
+        give_up(run.job, cause, cause.reason if isinstance(cause, JobInterrupted) else "error")
 
 
 def retry_delay_s(attempt: int) -> float:

@@ -132,10 +132,19 @@ class JobStore:
         answers: list[str] = self._run("renew", self._lease_ms, *flat)
         return answers
 
-    def finish(self, job: Job, state: JobState, *, result: Any = None, error: str = "", reason: str = "") -> bool:
-        """Make the job final; False when its lease was lost and another worker decides."""
-        packed = "" if result is None else json.dumps(result, separators=(",", ":"))
-        return bool(self._run("finish", job.id, job.attempts, state, packed, error, reason, self._retention_ms))
+    def finish(
+        self,
+        job: Job,
+        state: JobState,
+        *,
+        result: str = "",
+        error: str = "",
+        reason: str = "",
+        progress: float | None = None,
+    ) -> bool:
+        """Make the job final, its result as JSON; False when its lease was lost and another worker decides."""
+        done = "" if progress is None else progress
+        return bool(self._run("finish", job.id, job.attempts, state, result, error, reason, done, self._retention_ms))
 
     def retry(self, job: Job, *, delay_ms: int, error: str) -> bool:
         """Let the job run again after the delay; the try counts."""

@@ -144,16 +144,24 @@ class JobStore:
                 answers.append("lost" if row is None else "cancel" if row["cancel"] else "held")
         return answers
 
-    def finish(self, job: Job, state: JobState, *, result: Any = None, error: str = "", reason: str = "") -> bool:
-        """Make the job final; False when its lease was lost and another worker decides."""
-        packed = None if result is None else json.dumps(result, separators=(",", ":"))
+    def finish(
+        self,
+        job: Job,
+        state: JobState,
+        *,
+        result: str = "",
+        error: str = "",
+        reason: str = "",
+        progress: float | None = None,
+    ) -> bool:
+        """Make the job final, its result as JSON; False when its lease was lost and another worker decides."""
         with self._transaction() as db:
             record, now = _record(db, job.id), time()
             if not _owned(record, job):
                 return False
             db.execute(
-                "update job set result = ?, error = ?, reason = ? where id = ?",
-                (packed, error or record["error"], reason or None, job.id),
+                "update job set result = ?, error = ?, reason = ?, progress = coalesce(?, progress) where id = ?",
+                (result or None, error or None, reason or None, progress, job.id),
             )
             _close(db, record, state, now)
             _add(db, f"ms:{job.task}", int((now - record["started_at"]) * 1000))

@@ -46,7 +46,7 @@ def test_the_result_of_a_worker_that_lost_its_lease_is_not_recorded(store: JobSt
     claimed = store.claim("a").job
     assert claimed is not None
     store.retry(claimed, delay_ms=0, error="")
-    assert not store.finish(claimed, JobState.SUCCEEDED, result=1)
+    assert not store.finish(claimed, JobState.SUCCEEDED, result="1")
 
 
 def test_a_backlog_is_not_taken_for_lost_messages(store: JobStore) -> None:

@@ -1,8 +1,10 @@
--- id, attempt, state, result, error, reason, retention_ms
-local id, attempt, state, result, error, reason, retention = unpack(ARGV)
+-- id, attempt, state, result, error, reason, progress, retention_ms
+local id, attempt, state, result, error, reason, progress, retention = unpack(ARGV)
 if not owned(id, attempt) then return 0 end
 local now = now_ms()
 if result ~= '' then redis.call('HSET', job_key(id), 'result', result) end
+if progress ~= '' then redis.call('HSET', job_key(id), 'progress', progress) end
+redis.call('HDEL', job_key(id), 'error', 'reason')
 if error ~= '' then redis.call('HSET', job_key(id), 'error', error, 'reason', reason) end
 close(id, 'running', state, now, retention)
 local task, started = unpack(redis.call('HMGET', job_key(id), 'task', 'started_at'))
