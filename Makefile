@@ -24,8 +24,9 @@ lint: .venv/.installed-dev ## Check format, lint rules and types
 pins: .venv/.installed-dev ## Resolve the newest set of versions for every backend and broker into pins/
 	python scripts/pins.py
 
-docs: .venv/.installed-dev ## Generate the reference pages from copier.yml and matrix.yml
+docs: .venv/.installed-dev ## Generate the reference pages and the listings of renders
 	python scripts/reference.py
+	python scripts/listings.py
 
 clean: ## Remove .venv, builds and caches
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
