@@ -47,10 +47,10 @@ new() {
     fi
 }
 
-# brokers: redis-server and rabbitmq-server, by apt-get where that is allowed
+# brokers: redis-server, rabbitmq-server and the curl of the READMEs, by apt-get where that is allowed
 brokers() {
     local missing=() name sudo=()
-    for name in redis-server rabbitmq-server; do
+    for name in redis-server rabbitmq-server curl; do
         command -v "$name" >/dev/null || missing+=("$name")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
@@ -62,7 +62,7 @@ brokers() {
         return
     fi
     echo "warning: Tests that need ${missing[*]} will be skipped, or fail when CI is set" >&2
-    echo "  Install with your package manager: ${missing[*]} (Debian, Ubuntu), redis rabbitmq (Homebrew)" >&2
+    echo "  Install with your package manager: ${missing[*]} (Debian, Ubuntu), redis rabbitmq curl (Homebrew)" >&2
 }
 
 "$@"
