@@ -1,4 +1,4 @@
-"""Messages travel with Dramatiq; only this module and `transport` know it.
+"""Messages travel with Dramatiq; only this module and its helpers `take` and `transport` know it.
 
 A message carries a job id and nothing else. Retries, delays and limits live in the job's record.
 """
@@ -13,19 +13,21 @@ import dramatiq
 from dramatiq.worker import Worker
 
 from app.jobs import transport
-from app.jobs.declare import lanes
 from app.jobs.errors import Unavailable
 from app.jobs.execute import run_job
+from app.jobs.take import ACTOR, QUEUE
 from app.settings import get_settings
 
 R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
 
 
 @cache
 def _broker() -> transport.JobBroker:
     # Dramatiq's own log would repeat every start and stop; what it warns of is said.
     logging.getLogger("dramatiq").setLevel(logging.WARNING)
-    return transport.connect(get_settings())
+    return transport.JobBroker(get_settings())
 
 
 def ring(job_id: str, lane: str) -> None:
@@ -34,8 +36,8 @@ def ring(job_id: str, lane: str) -> None:
     Raises:
         Unavailable: The broker does not take it.
     """
-    message: dramatiq.Message[None] = dramatiq.Message(lane, lane, (job_id,), {}, {})
-    _guard(lambda: _broker().enqueue(message))
+    message: dramatiq.Message[None] = dramatiq.Message(lane, ACTOR, (job_id,), {}, {})
+    _guard(lambda: _broker().send(message))
 
 
 def ring_all(jobs: list[tuple[str, str]]) -> None:
@@ -64,14 +66,16 @@ def _guard(call: Callable[[], R]) -> R:
 def serve(stop: threading.Event) -> None:
     """Run jobs until `stop` is set, then let what runs finish for as long as it may."""
     settings, broker = get_settings(), _broker()
-    for place, lane in enumerate(lanes()):
-        # Each lane has an actor of its name; what was fetched ahead runs in their order.
-        dramatiq.actor(actor_name=lane, queue_name=lane, priority=place, broker=broker)(run_job)
+    dramatiq.actor(actor_name=ACTOR, queue_name=QUEUE, broker=broker)(run_job)
     broker.delay_queues.clear()  # delays live in the job store: nothing to listen for
-    worker = Worker(broker, queues=set(lanes()), worker_threads=settings.worker_threads)
-    worker.queue_prefetch = settings.worker_threads  # never more than can run: others may be idle
+    worker = Worker(broker, queues={QUEUE}, worker_threads=settings.worker_threads)
     worker.start()
-    # A limit that strikes just as its job ends may end the thread: a new process has them all again.
-    while not stop.wait(1) and all(thread.is_alive() for thread in worker.workers):
+    takers = list(worker.consumers.values())
+    # A limit that strikes just as its job ends can end the thread: a new process has them all again.
+    while not stop.wait(1) and all(thread.is_alive() for thread in [*takers, *worker.workers]):
         pass
+    # First no more messages, then no more threads: what was taken gets its thread.
+    for taker in takers:
+        taker.stop()
+        taker.join(2)
     worker.stop(timeout=settings.drain_s * 1000)
