@@ -8,7 +8,7 @@ from uuid import uuid4
 from fastapi import FastAPI, Request, Response, status
 from fastapi.responses import JSONResponse
 
-from app.api import health, jobs, metrics, reports, thumbnails, webhooks
+from app.api import routers
 from app.jobs import Unavailable
 from app.jobs.declare import load_tasks
 from app.jobs.lifespan import background_jobs
@@ -30,8 +30,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 def create_app() -> FastAPI:
     """Return the API; it starts and stays up without its broker."""
     app = FastAPI(title=get_settings().service, lifespan=lifespan)
-    for noun in (webhooks, reports, thumbnails, jobs, health, metrics):
-        app.include_router(noun.router)
+    for router in routers():
+        app.include_router(router)
     app.add_exception_handler(Unavailable, _answer_unavailable)
     app.middleware("http")(_carry_request_id)
     return app
