@@ -63,11 +63,11 @@ class JobStore:
             # A refused connection is a bare OSError to redis-py before version 6.
             retry_on_error=[ConnectionError, TimeoutError, OutOfMemoryError, OSError],
         )
-        prelude = (_LUA / "prelude.lua").read_text()
+        prelude = "".join(path.read_text() for path in sorted(_LUA.glob("prelude*.lua")))
         self._scripts: dict[str, Script] = {
             path.stem: self._redis.register_script(prelude + path.read_text())
             for path in _LUA.glob("*.lua")
-            if path.stem != "prelude"
+            if not path.stem.startswith("prelude")
         }
 
     def add(
@@ -83,21 +83,21 @@ class JobStore:
             Unavailable: Redis does not answer, or is full; nothing was recorded.
         """
         limit = self._settings.max_waiting_jobs
-        outcome, record = self._run(
+        outcome, record = self.step(
             "add", job_id, task, queue, args, key, max_retries, delay_ms, limit, self._retention_ms
         )
         if outcome == "full":
             raise TooManyJobs(f"{limit} jobs wait already", retry_after_s=30)
-        return _job(record), outcome == "added"
+        return to_job(record), outcome == "added"
 
     def withdraw(self, job_id: str) -> bool:
         """Forget a job whose message could not be sent; False when a worker has it already."""
-        return bool(self._run("withdraw", job_id))
+        return bool(self.step("withdraw", job_id))
 
     def get(self, job_id: str) -> Job | None:
         """Return the job, or None when it is unknown or past its retention."""
         record = self._guard(lambda: self._redis.hgetall(self._key("job", job_id)))
-        return _job(record) if record else None
+        return to_job(record) if record else None
 
     def latest(self, state: JobState | None, limit: int) -> list[Job]:
         """Return up to `limit` jobs, the latest change first, of one state or of all."""
@@ -108,7 +108,7 @@ class JobStore:
         rows = sorted((row for found in self._guard(pipe.execute) for row in found), key=lambda row: -row[1])
         for job_id, _ in rows[:limit]:
             pipe.hgetall(self._key("job", job_id))
-        return [_job(record) for record in self._guard(pipe.execute) if record]
+        return [to_job(record) for record in self._guard(pipe.execute) if record]
 
     def claim(self, job_id: str) -> Claim:
         """Take the job for this worker, if nobody holds it and it is due.
@@ -116,8 +116,8 @@ class JobStore:
         The outcome is `claimed`, `lost` (every try died; it is now a dead letter), `unknown`,
         or the state that the job is in and stays in.
         """
-        outcome, record = self._run("claim", job_id, self._lease_ms, self._retention_ms)
-        return Claim(outcome, _job(record) if record else None)
+        outcome, record = self.step("claim", job_id, self._lease_ms, self._retention_ms)
+        return Claim(outcome, to_job(record) if record else None)
 
     def renew(self, held: Iterable[tuple[str, int, float | None]]) -> list[str]:
         """Renew the leases of all jobs that run in this process, and pass their progress on.
@@ -129,7 +129,7 @@ class JobStore:
             For each, in order: `held`, `cancel` (somebody cancelled it) or `lost`.
         """
         flat = [part for job_id, attempt, done in held for part in (job_id, attempt, "" if done is None else done)]
-        answers: list[str] = self._run("renew", self._lease_ms, *flat)
+        answers: list[str] = self.step("renew", self._lease_ms, *flat)
         return answers
 
     def finish(
@@ -144,19 +144,19 @@ class JobStore:
     ) -> bool:
         """Make the job final, its result as JSON; False when its lease was lost and another worker decides."""
         done = "" if progress is None else progress
-        return bool(self._run("finish", job.id, job.attempts, state, result, error, reason, done, self._retention_ms))
+        return bool(self.step("finish", job.id, job.attempts, state, result, error, reason, done, self._retention_ms))
 
     def retry(self, job: Job, *, delay_ms: int, error: str) -> bool:
         """Let the job run again after the delay; the try counts."""
-        return bool(self._run("put_back", job.id, job.attempts, JobState.RETRYING, delay_ms, error))
+        return bool(self.step("put_back", job.id, job.attempts, JobState.RETRYING, delay_ms, error))
 
     def hand_back(self, job: Job) -> bool:
         """Let another worker run the job at once; the try does not count."""
-        return bool(self._run("put_back", job.id, job.attempts, JobState.QUEUED, 0, ""))
+        return bool(self.step("put_back", job.id, job.attempts, JobState.QUEUED, 0, ""))
 
     def due(self, limit: int = 500) -> Due:
         """Move on what a crash left behind and what is due: jobs to ring for, and dead letters."""
-        ring, dead, now_ms = self._run("due", limit, self._retention_ms)
+        ring, dead, now_ms = self.step("due", limit, self._retention_ms)
         return Due(list(zip(ring[::2], ring[1::2], strict=True)), dead, now_ms / 1000)
 
     def unheard(self, queue: str, messages: int, limit: int = 500) -> list[str]:
@@ -168,18 +168,18 @@ class JobStore:
             limit: How many to return at the most.
         """
         patience_ms = int(self._settings.lease_s * 1000)
-        ids: list[str] = self._run("unheard", queue, messages, patience_ms, limit)
+        ids: list[str] = self.step("unheard", queue, messages, patience_ms, limit)
         return ids
 
     def cancel(self, job_id: str) -> Job | None:
         """Cancel a waiting job, ask a running one to stop, leave a final one alone."""
-        record = self._run("cancel", job_id, self._retention_ms)
-        return _job(record) if record else None
+        record = self.step("cancel", job_id, self._retention_ms)
+        return to_job(record) if record else None
 
     def revive(self, job_id: str) -> Job | None:
         """Queue a dead letter again, with all its tries; leave any other job alone."""
-        record = self._run("revive", job_id)
-        return _job(record) if record else None
+        record = self.step("revive", job_id)
+        return to_job(record) if record else None
 
     def count(self, *names: str) -> None:
         """Count events under these names for the metrics."""
@@ -197,6 +197,14 @@ class JobStore:
         counters, *sizes = self._guard(pipe.execute)
         totals = {name: int(value) for name, value in counters.items()}
         return totals | {f"state:{state}": size for state, size in zip(JobState, sizes, strict=True)}
+
+    def step(self, name: str, *args: Any) -> Any:
+        """Run the script of this name in `lua/`, whose first line says what it takes.
+
+        Raises:
+            Unavailable: Redis does not answer, or is full.
+        """
+        return self._guard(lambda: self._scripts[name](keys=[self._prefix], args=args))
 
     def ping(self) -> None:
         """Raise `Unavailable` when Redis does not answer."""
@@ -217,9 +225,6 @@ class JobStore:
     def _key(self, *parts: str) -> str:
         return ":".join((self._prefix, *parts))
 
-    def _run(self, step: str, *args: Any) -> Any:
-        return self._guard(lambda: self._scripts[step](keys=[self._prefix], args=args))
-
     def _guard(self, call: Any) -> Any:
         try:
             return call()
@@ -233,7 +238,8 @@ def _retry(patient: bool) -> Retry:
     return Retry(NoBackoff(), retries=0)
 
 
-def _job(record: Mapping[str, str] | Sequence[str]) -> Job:
+def to_job(record: Mapping[str, str] | Sequence[str]) -> Job:
+    """Return the job of a record as Redis gives it."""
     fields = dict(record) if isinstance(record, Mapping) else dict(zip(record[::2], record[1::2], strict=True))
     times = {name: int(fields[name]) / 1000 for name in ("created_at", "started_at", "finished_at") if name in fields}
     loaded = {name: json.loads(fields[name]) for name in ("args", "result") if name in fields}

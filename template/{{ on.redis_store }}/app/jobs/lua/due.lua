@@ -5,7 +5,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', p .. ':timers', '-inf', now, 'LI
   local state, queue, attempts, retries = unpack(
     redis.call('HMGET', job_key(id), 'state', 'queue', 'attempts', 'max_retries'))
   redis.call('ZREM', p .. ':timers', id)
-  if state == 'running' and redis.call('HEXISTS', job_key(id), 'cancel') == 1 then
+  if redis.call('HEXISTS', job_key(id), 'cancel') == 1 then
     close(id, state, 'cancelled', now, ARGV[2])
   elseif state == 'running' and tonumber(attempts) > tonumber(retries) then
     redis.call('HSET', job_key(id), 'reason', 'worker_lost', 'error', 'The worker died during every try')

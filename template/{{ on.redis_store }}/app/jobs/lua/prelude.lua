@@ -5,6 +5,27 @@ local function now_ms()
   return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 local function job_key(id) return p .. ':job:' .. id end
+-- The job that stands for an idempotency key, if there is one.
+local function known_as(task, key)
+  local id = key ~= '' and redis.call('GET', p .. ':key:' .. task .. ':' .. key)
+  return id and redis.call('EXISTS', job_key(id)) == 1 and redis.call('HGETALL', job_key(id))
+end
+local function open_jobs()
+  local open = 0
+  for _, state in ipairs({'queued', 'retrying', 'running'}) do
+    open = open + redis.call('ZCARD', p .. ':state:' .. state)
+  end
+  return open
+end
+local function record(id, task, queue, args, key, retries, retention, now)
+  redis.call('HSET', job_key(id), 'id', id, 'task', task, 'queue', queue, 'args', args,
+    'max_retries', retries, 'attempts', 0, 'state', 'queued', 'created_at', now)
+  if key ~= '' then
+    redis.call('SET', p .. ':key:' .. task .. ':' .. key, id, 'PX', retention)
+    redis.call('HSET', job_key(id), 'key', key)
+  end
+  redis.call('ZADD', p .. ':state:queued', now, id)
+end
 local function move(id, from, to, now)
   redis.call('ZREM', p .. ':state:' .. from, id)
   redis.call('ZADD', p .. ':state:' .. to, now, id)
