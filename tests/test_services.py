@@ -36,7 +36,8 @@ def project(variant: Variant, installed: Callable[[Variant], Project]) -> Projec
 @pytest.fixture(scope="module")
 def service(variant: Variant, project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service of this variant, running."""
-    with running(project, variant.broker, tmp_path_factory.mktemp("service")) as started:
+    # A busy machine must not run into the limit that suits the project.
+    with running(project, variant.broker, tmp_path_factory.mktemp("service"), SOFT_LIMIT_S="60") as started:
         started.start_api()
         if variant in QUEUES:
             started.start_worker()
@@ -71,10 +72,11 @@ def test_a_thumbnail_has_the_colours_and_proportions_of_its_image(service: Servi
     assert (width, height, pixel) == (128, 256, (10, 200, 30))
 
 
-def test_progress_is_seen_while_a_report_is_built(service: Service) -> None:
-    job_id = service.call("POST", "/reports", {"month": "2026-10-01", "rows": 1_000_000}).json["id"]
-    service.until(lambda: 0 < (service.job(job_id)["progress"] or 0) < 1, "progress between 0 and 1")
-    assert service.wait(job_id)["state"] == "succeeded"
+def test_progress_is_seen_while_reports_are_built(service: Service) -> None:
+    order = {"month": "2026-10-01", "rows": 1_000_000}
+    ids = [service.call("POST", "/reports", order).json["id"] for _ in range(4)]
+    service.until(lambda: any(0 < (service.job(one)["progress"] or 0) < 1 for one in ids), "progress between 0 and 1")
+    assert {service.wait(one)["progress"] for one in ids} == {1}
 
 
 def test_failures_are_logged_with_the_job_id_and_counted(variant: Variant, service: Service) -> None:
