@@ -16,7 +16,7 @@ from bgtasks.case import Case
 from bgtasks.cli import app
 from conftest import ROOT, CommandLine
 from pages.markdown import prose, rows
-from service.project import Project
+from service.project import Project, write_project
 
 CLI = ROOT / "docs/reference/cli.md"
 PROJECT = ROOT / "docs/reference/generated-project.md"
@@ -120,6 +120,15 @@ def test_the_names_and_arguments_of_the_seam_are_listed(renders: list[Project]) 
     task = next(node for node in declare.body if isinstance(node, ast.FunctionDef) and node.name == "task")
     assert exported
     assert listed == set(ast.literal_eval(exported[1])) | {argument.arg for argument in task.args.kwonlyargs}
+
+
+def test_what_chains_bring_is_listed(case: Case, tmp_path: Path) -> None:
+    answers = {"backend": "celery", "infrastructure": "redis", "workflows": "chains"}
+    app = write_project(case, tmp_path / "demo", **answers).root / "app"
+    flow = ast.parse((app / "jobs/flow.py").read_text()).body
+    defined = [node.name for node in flow if isinstance(node, ast.ClassDef | ast.AsyncFunctionDef)]
+    found = defined + list(routes((app / "api/quarters.py").read_text()))
+    assert [row[0] for row in rows(PROJECT, "Chains")] == found
 
 
 def test_words_that_the_glossary_rules_out_are_not_used(case: Case) -> None:

@@ -47,7 +47,7 @@ def broken_requirements(answers: dict[str, Answer], backend: str) -> list[str]:
         "nobody can ask for its state": in_process and answers["tracking"] != "none",
         "nothing starts it by the clock": in_process and answers["workflows"] == "schedule",
         "too large for the API process": in_process and answers["memory"] in ("video", "model"),
-        "no canvas": backend != "celery" and answers["workflows"] == "chains",
+        "no chains": backend != "celery" and answers["workflows"] == "chains",
         "no broker that it speaks to": not SPEAKS[backend] & BROKERS[str(answers["infrastructure"])],
         "a file is not shared by servers": backend == "huey"
         and (answers["infrastructure"], answers["servers"]) == ("none", "several"),
