@@ -37,15 +37,21 @@ OPTIONS: dict[str, dict[str, str]] = {
     "async": {"code_style": "async"},
     "sync": {"code_style": "sync"},
     "schedule": {"workflows": "schedule"},
+    "chains": {"workflows": "chains"},
     "thumbnails": {"work": "cpu", "memory": "image", "tracking": "status"},
     "transcoding": {"work": "cpu", "memory": "video", "tracking": "progress", "slowest_task": "2h"},
     "inference": {"work": "mixed", "memory": "model", "slowest_task": "90s", "jobs_per_day": "1M"},
     "two servers": {"servers": "several", "jobs_per_day": "100k"},
 }
-# BackgroundTasks keeps no record, no schedule and no long work; a SQLite file stays on one server.
+# BackgroundTasks keeps no record, no schedule and no long work; a SQLite file stays on one server;
+# only Celery has chains.
 REFUSED_OPTIONS = {
-    "backgroundtasks-memory": ["schedule", "thumbnails", "transcoding", "inference"],
-    "huey-sqlite": ["two servers"],
+    "backgroundtasks-memory": ["schedule", "chains", "thumbnails", "transcoding", "inference"],
+    "huey-sqlite": ["chains", "two servers"],
+    "huey-redis": ["chains"],
+    "arq-redis": ["chains"],
+    "dramatiq-redis": ["chains"],
+    "dramatiq-rabbitmq": ["chains"],
 }
 REFUSED = [(variant, name) for variant in VARIANTS for name in REFUSED_OPTIONS.get(str(variant), [])]
 SUPPORTED = [(variant, name) for variant in VARIANTS for name in OPTIONS if (variant, name) not in REFUSED]
