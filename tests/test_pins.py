@@ -1,6 +1,8 @@
 """pins/: one set of exact versions per backend and broker, and never an address."""
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -28,3 +30,16 @@ def test_every_direct_requirement_is_pinned(case: Case) -> None:
         for broker, names in backend.requires.items():
             pinned = {line.split("==")[0] for line in (ROOT / "pins" / f"{key}-{broker}.txt").read_text().splitlines()}
             assert {name.split("[")[0] for name in names} <= pinned
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("name", [path.name for path in PINS])
+def test_a_set_is_complete_on_every_python(name: str, python: str, tmp_path: Path) -> None:
+    """Nothing is missing and nothing clashes, so uv and pip install the same."""
+    resolved = tmp_path / "resolved.txt"
+    flags = ["--no-header", "--no-annotate", "--universal", "--quiet", "--no-emit-index-url", "--no-emit-find-links"]
+    command = ["uv", "pip", "compile", f"{ROOT}/pins/{name}", "--python-version", python, *flags]
+    subprocess.run([*command, "--output-file", str(resolved)], check=True)
+    pinned = {line.split("==")[0]: line for line in (ROOT / "pins" / name).read_text().splitlines()}
+    found = [line.split(" ;")[0] for line in resolved.read_text().splitlines()]
+    assert [line for line in found if not pinned.get(line.split("==")[0], "").startswith(line)] == []

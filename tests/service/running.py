@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,9 +80,9 @@ class Service:
         )
         try:
             with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310
-                return Answer(answer.status, dict(answer.headers), answer.read())
+                return Answer(answer.status, _names_in_lower_case(answer.headers), answer.read())
         except urllib.error.HTTPError as error:
-            return Answer(error.code, dict(error.headers), error.read())
+            return Answer(error.code, _names_in_lower_case(error.headers), error.read())
 
     def job(self, job_id: str) -> dict[str, Any]:
         """Return the job as the API shows it."""
@@ -135,6 +136,10 @@ def worker_health_check(project: Project) -> str:
     compose = yaml.safe_load((project.root / "compose.yaml").read_text())
     line: str = compose["services"]["worker"]["healthcheck"]["test"]
     return line.replace("$$", "$")
+
+
+def _names_in_lower_case(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 @contextmanager
