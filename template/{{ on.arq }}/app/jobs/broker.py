@@ -34,7 +34,6 @@ _DAY_MS = 24 * 3600 * 1000
 # Workers take the lowest score first, and none above their own clock: a day of head start
 # makes a message due whatever the clocks say, a hundred days let it overtake.
 _HEAD_START_MS = {"urgent": 100 * _DAY_MS}
-_BORDER_MS = 50 * _DAY_MS
 _PAUSE_S = 1.0
 
 
@@ -71,11 +70,9 @@ def ring_all(jobs: list[tuple[str, str]]) -> None:
     _guard(lambda: _redis().zadd(_queue(), scores, nx=True))
 
 
-def broker_depth(lane: str) -> int:
-    """Return how many messages wait in the lane."""
-    border = time() * 1000 - _BORDER_MS
-    bounds = ("-inf", border) if lane in _HEAD_START_MS else (border, "+inf")
-    waiting: Any = _guard(lambda: _redis().zcount(_queue(), *bounds))
+def broker_depth() -> int:
+    """Return how many messages of this service wait, in all lanes together."""
+    waiting: Any = _guard(lambda: _redis().zcard(_queue()))
     return int(waiting)
 
 

@@ -80,14 +80,19 @@ def ring_all(jobs: list[tuple[str, str]]) -> None:
     _ask(send)
 
 
-def broker_depth(lane: str) -> int:
-    """Return how many messages wait in the lane."""
-    return _ask(lambda connection: queue_of(lane).bind(connection.default_channel).queue_declare().message_count)
+def broker_depth() -> int:
+    """Return how many messages of this service wait, in all lanes together."""
+
+    def count(connection: Connection) -> int:
+        queues = [queue.bind(connection.default_channel) for queue in _queues().values()]
+        return sum(queue.queue_declare().message_count for queue in queues)
+
+    return _ask(count)
 
 
 def ping_broker() -> None:
     """Raise `Unavailable` when the broker does not answer."""
-    broker_depth(lanes()[-1])
+    broker_depth()
 
 
 def _ask(question: Callable[[Connection], R]) -> R:

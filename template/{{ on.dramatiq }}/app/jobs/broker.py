@@ -46,9 +46,9 @@ def ring_all(jobs: list[tuple[str, str]]) -> None:
         ring(job_id, lane)
 
 
-def broker_depth(lane: str) -> int:
-    """Return how many messages wait in the lane."""
-    return _guard(lambda: _broker().depth(lane))
+def broker_depth() -> int:
+    """Return how many messages of this service wait, in all lanes together."""
+    return _guard(lambda: _broker().depth())
 
 
 def ping_broker() -> None:

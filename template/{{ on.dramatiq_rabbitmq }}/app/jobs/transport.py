@@ -55,9 +55,9 @@ class JobBroker(RabbitmqBroker):
         """Put the message in its lane and wait until RabbitMQ has it."""
         self._lines.ask(lambda: self.enqueue(message))
 
-    def depth(self, lane: str) -> int:
-        """Return how many messages wait in the lane."""
-        return self._lines.ask(lambda: self._count(lane))
+    def depth(self) -> int:
+        """Return how many messages wait, in all lanes together."""
+        return self._lines.ask(self._count)
 
     def ping(self) -> None:
         """Raise when RabbitMQ does not answer."""
@@ -73,9 +73,10 @@ class JobBroker(RabbitmqBroker):
         for lane in lanes():
             self.declare_queue(lane, ensure=True)
 
-    def _count(self, lane: str) -> int:
-        self.declare_queue(lane, ensure=True)
-        return int(self.channel.queue_declare(lane, passive=True).method.message_count)
+    def _count(self) -> int:
+        self.declare_lanes()
+        queues = [self.channel.queue_declare(lane, passive=True) for lane in lanes()]
+        return sum(int(queue.method.message_count) for queue in queues)
 
 
 class _Lines:

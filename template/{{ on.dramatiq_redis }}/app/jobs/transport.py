@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from app.jobs.declare import lanes
 from app.jobs.take import Taker
 from app.settings import Settings
 
@@ -60,9 +61,9 @@ class JobBroker(RedisBroker):
         """Put the message in its lane."""
         self.enqueue(message)
 
-    def depth(self, lane: str) -> int:
-        """Return how many messages wait in the lane."""
-        return int(self.client.llen(self.key(lane)))
+    def depth(self) -> int:
+        """Return how many messages wait, in all lanes together."""
+        return sum(int(self.client.llen(self.key(lane))) for lane in lanes())
 
     def ping(self) -> None:
         """Raise when Redis does not answer."""

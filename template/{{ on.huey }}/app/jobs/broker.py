@@ -54,14 +54,14 @@ def ring_all(jobs: list[tuple[str, str]]) -> None:
         ring(job_id, lane)
 
 
-def broker_depth(lane: str) -> int:
-    """Return how many messages wait in the lane."""
-    return _guard(lambda: transport.depth(_huey(), _PRIORITY.get(lane, 0)))
+def broker_depth() -> int:
+    """Return how many messages of this service wait, in all lanes together."""
+    return _guard(lambda: int(_huey().pending_count()))
 
 
 def ping_broker() -> None:
     """Raise `Unavailable` when the broker does not answer."""
-    _guard(lambda: transport.ping(_huey()))
+    broker_depth()
 
 
 def _guard(call: Callable[[], R]) -> R:

@@ -29,13 +29,3 @@ def connect(settings: Settings) -> PriorityRedisHuey:
         utc=True,
         read_timeout=1,
     )
-
-
-def depth(huey: PriorityRedisHuey, priority: int) -> int:
-    """Return how many messages of this priority wait."""
-    return int(huey.storage.conn.zcount(huey.storage.queue_key, -priority, -priority))
-
-
-def ping(huey: PriorityRedisHuey) -> None:
-    """Raise when Redis does not answer."""
-    huey.storage.conn.ping()

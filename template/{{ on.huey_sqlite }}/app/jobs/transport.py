@@ -23,15 +23,3 @@ def connect(settings: Settings) -> SqliteHuey:
         strict_fifo=True,  # without it a freed row id lets a new message overtake
         timeout=10,  # other processes hold the file for milliseconds; wait rather than fail
     )
-
-
-def depth(huey: SqliteHuey, priority: int) -> int:
-    """Return how many messages of this priority wait."""
-    query = "select count(*) from task where queue = ? and priority = ?"
-    rows = huey.storage.sql(query, (huey.storage.name, priority), results=True)
-    return int(rows[0][0])
-
-
-def ping(huey: SqliteHuey) -> None:
-    """Raise when the file cannot be read."""
-    huey.storage.queue_size()
