@@ -1,9 +1,9 @@
 """Files that jobs read and write; several hosts need the same directory mounted."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from app.settings import get_settings
 
@@ -20,7 +20,7 @@ def final_file(path: Path) -> Iterator[Path]:
     A job may run twice, also at the same time, so readers never see half a file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         yield part
         part.replace(path)

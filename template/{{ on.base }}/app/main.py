@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from app.api import routers
 from app.jobs import Unavailable
 from app.jobs.declare import load_tasks
+from app.jobs.errors import BadArguments
 from app.jobs.lifespan import background_jobs
 from app.observability import LoopLag, configure_logging, request_id_var
 from app.settings import get_settings
@@ -33,6 +34,7 @@ def create_app() -> FastAPI:
     for router in routers():
         app.include_router(router)
     app.add_exception_handler(Unavailable, _answer_unavailable)
+    app.add_exception_handler(BadArguments, _answer_bad_arguments)
     app.middleware("http")(_carry_request_id)
     return app
 
@@ -44,6 +46,10 @@ async def _answer_unavailable(request: Request, error: Exception) -> Response:
         status_code=status.HTTP_503_SERVICE_UNAVAILABLE,
         headers={"Retry-After": str(retry_after_s)},
     )
+
+
+async def _answer_bad_arguments(request: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, status_code=status.HTTP_422_UNPROCESSABLE_CONTENT)
 
 
 async def _carry_request_id(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

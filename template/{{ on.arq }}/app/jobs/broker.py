@@ -25,6 +25,7 @@ from redis.retry import Retry
 from app.jobs.errors import Unavailable
 from app.jobs.execute import close, run_job
 from app.jobs.heartbeat import beat
+from app.jobs.pool import ThreadSettings
 from app.settings import get_settings
 
 logger = logging.getLogger(__name__)
@@ -132,14 +133,14 @@ class _Worker(Worker):
         beat("loop")
 
 
-def serve(stop: threading.Event) -> None:
-    """Run jobs until `stop` is set, then let what runs finish for as long as it may."""
+def serve(stop: threading.Event, patience_s: Callable[[], float]) -> None:
+    """Run jobs until `stop` is set, then let what runs finish for `patience_s()`."""
     # Not `asyncio.run`: at its end it would wait for what ignores that it is cancelled.
     asyncio.set_event_loop(loop := asyncio.new_event_loop())
-    loop.run_until_complete(_serve(stop))
+    loop.run_until_complete(_serve(stop, patience_s))
 
 
-async def _serve(stop: threading.Event) -> None:
+async def _serve(stop: threading.Event, patience_s: Callable[[], float]) -> None:
     # ARQ's own log would repeat every message; the job's log says what matters.
     logging.getLogger("arq").setLevel(logging.WARNING)
     settings = get_settings()
@@ -148,7 +149,7 @@ async def _serve(stop: threading.Event) -> None:
         queue_name=_queue(),
         redis_pool=_pool(),
         handle_signals=False,  # SIGTERM sets `stop`
-        max_jobs=settings.worker_threads,
+        max_jobs=ThreadSettings().worker_threads,
         poll_delay=0.05,  # an idle worker would let a job wait for ARQ's half a second
         queue_read_limit=1,  # it only asks whether there is anything to take
     )
@@ -156,9 +157,9 @@ async def _serve(stop: threading.Event) -> None:
     await asyncio.to_thread(stop.wait)
     async with worker.taking:
         worker.allow_pick_jobs = False
-    for patience_s in (settings.drain_s, _PAUSE_S):
+    for left_s in (patience_s(), _PAUSE_S):
         if worker.running:
-            await asyncio.wait(worker.running, timeout=patience_s)
+            await asyncio.wait(worker.running, timeout=left_s)
         for task in worker.running:
             task.cancel()  # hands the job back, unless the task ignores it
     polling.cancel()

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +19,16 @@ class NotDelivered(Exception):
     """Raised when the receiver answers that it cannot take the webhook now."""
 
 
-@task(name="webhooks.deliver", max_retries=5, retry_on=(httpx2.TransportError, NotDelivered))
+class Refused(Exception):
+    """Raised when the receiver refuses the webhook for good."""
+
+
+@task(
+    name="webhooks.deliver",
+    max_retries=5,
+    retry_on=(httpx2.TransportError, NotDelivered),
+    time_limit=timedelta(seconds=30),
+)
 async def deliver_webhook(url: str, event: str, data: dict[str, Any]) -> int:
     """Deliver one event and return the receiver's HTTP status."""
     job = this_job()
@@ -26,11 +36,11 @@ async def deliver_webhook(url: str, event: str, data: dict[str, Any]) -> int:
 
 
 async def post_event(url: str, message_id: str, event: str, data: dict[str, Any]) -> int:
-    """POST the signed event.
+    """POST the signed event; messages name the host only, for a URL may carry a token.
 
     Raises:
         NotDelivered: The receiver asks for patience (429) or is broken (5xx).
-        httpx2.HTTPStatusError: The receiver refuses it for good (any other 4xx).
+        Refused: The receiver does not want it, now or later (any other 4xx).
     """
     body = json.dumps({"type": event, "data": data}, separators=(",", ":")).encode()
     secret = get_settings().webhook_secret.get_secret_value()
@@ -38,6 +48,7 @@ async def post_event(url: str, message_id: str, event: str, data: dict[str, Any]
     async with httpx2.AsyncClient(timeout=_TIMEOUT_S) as client:
         answer = await client.post(url, content=body, headers=headers)
     if answer.status_code == httpx2.codes.TOO_MANY_REQUESTS or answer.is_server_error:
-        raise NotDelivered(f"{url} answered {answer.status_code}")
-    answer.raise_for_status()
+        raise NotDelivered(f"{answer.url.host} answered {answer.status_code}")
+    if answer.is_error:
+        raise Refused(f"{answer.url.host} answered {answer.status_code}")
     return answer.status_code

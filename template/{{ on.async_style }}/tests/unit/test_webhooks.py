@@ -1,9 +1,8 @@
 import asyncio
 
-import httpx2
 import pytest
 
-from app.tasks.webhooks import NotDelivered, post_event
+from app.tasks.webhooks import NotDelivered, Refused, post_event
 from tests.conftest import Receiver
 
 
@@ -21,5 +20,5 @@ def test_a_receiver_in_trouble_is_worth_another_try(receiver: Receiver, status: 
 
 def test_a_refusal_is_final(receiver: Receiver) -> None:
     receiver.statuses = [410]
-    with pytest.raises(httpx2.HTTPStatusError, match="410"):
+    with pytest.raises(Refused, match="410"):
         asyncio.run(post_event(receiver.url, "m1", "order.paid", {}))

@@ -23,9 +23,9 @@ def accepted(job: Job, response: Response) -> Job:
     return job
 
 
-@router.get("")
+@router.get("", response_model_exclude={"args", "result"})
 async def list_latest(state: JobState | None = None, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> list[Job]:
-    """Return the jobs that changed last, of one state or of all."""
+    """Return the jobs that changed last, of one state or of all, without what they carry."""
     return await list_jobs(state, limit)
 
 
@@ -73,7 +73,10 @@ async def _events(job: Job) -> AsyncIterator[str]:
         if current.state.final:
             return
         await asyncio.sleep(_LOOK_EVERY_S)
-        current = await get_job(job.id) or current
+        found = await get_job(job.id)
+        if found is None:
+            return
+        current = found
 
 
 def _known(job: Job | None) -> Job:

@@ -16,6 +16,9 @@ from app.jobs.record import Job
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# A record is read as a whole, by workers and by the API: large things belong into a file.
+_MAX_ARGS_CHARS = 100_000
+
 _declared: dict[str, "Task[..., Any]"] = {}
 
 
@@ -48,9 +51,12 @@ class Task(Generic[P, R]):
         """
         self.check(args)
         try:
-            return json.dumps(args, separators=(",", ":"), allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise BadArguments(f"{self.name}: {error}; pass what JSON can carry") from error
+            packed = pack(args)
+        except ValueError as error:
+            raise BadArguments(f"{self.name}: {error}") from error
+        if len(packed) > _MAX_ARGS_CHARS:
+            raise BadArguments(f"{self.name}: arguments above {_MAX_ARGS_CHARS} characters; store them and pass a name")
+        return packed
 
     def check(self, args: tuple[Any, ...] | list[Any]) -> None:
         """Raise `BadArguments` when the function cannot be called with these arguments."""
@@ -81,7 +87,7 @@ def task(
         max_retries: Tries after the first, whether it failed or its worker died.
         retry_on: Exceptions worth another try, with growing pauses; any other ends the job.
         time_limit: Soft limit of one run; the hard limit is a fifth above it.
-        cpu: The function computes rather than waits; it gets a process, not a thread.
+        cpu: The function computes rather than waits; where the worker is an event loop, it gets a process.
         every: Run by itself once a period, counted in UTC; a missed period is made up for once.
         on_dead_letter: Called once with the job when it is given up.
     """
@@ -94,6 +100,19 @@ def task(
         return declared
 
     return declare
+
+
+def pack(value: Any) -> str:
+    """Return a value as JSON that every reader can carry.
+
+    Raises:
+        ValueError: It is not JSON, or holds NaN or half of a surrogate pair.
+    """
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except (TypeError, RecursionError, UnicodeEncodeError) as error:
+        raise ValueError(f"{error}; pass what JSON can carry") from error
 
 
 @cache

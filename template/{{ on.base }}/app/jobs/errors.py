@@ -3,7 +3,7 @@
 JobsError
 ├── UnknownTask           no function is declared under this name
 ├── BadArguments          the arguments do not fit the function, or are not JSON
-└── Unavailable           nothing was recorded; try again after `retry_after_s`
+└── Unavailable           try again after `retry_after_s`
     └── TooManyJobs       as many jobs wait as the service accepts
 
 JobInterrupted            raised inside a running task
@@ -25,7 +25,7 @@ class BadArguments(JobsError):
 
 
 class Unavailable(JobsError):
-    """Raised when a job cannot be recorded right now; the caller still owns it."""
+    """Raised when a job cannot be accepted right now; the caller still owns it."""
 
     def __init__(self, message: str, *, retry_after_s: int = 5) -> None:
         super().__init__(message)

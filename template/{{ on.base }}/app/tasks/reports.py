@@ -3,6 +3,7 @@
 import csv
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 from app.files import final_file, output_path
@@ -11,7 +12,7 @@ from app.jobs import report_progress, task, this_job
 _REGIONS = ("north", "east", "south", "west")
 
 
-@task(name="reports.build", max_retries=2, retry_on=(OSError,))
+@task(name="reports.build", max_retries=2, retry_on=(OSError,), time_limit=timedelta(minutes=5))
 def build_report(month: str, rows: int) -> dict[str, str | int]:
     """Build the sales report of a month (`2026-10`) and say what is in it."""
     job = this_job()

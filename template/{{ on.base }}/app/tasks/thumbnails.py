@@ -9,6 +9,9 @@ from app.files import final_file, output_path
 from app.jobs import task, this_job
 
 _SIZE = (256, 256)
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+# 4 bytes a pixel in memory: an image of 500 kB can hold a gigabyte.
+_MAX_PIXELS = 25_000_000
 
 
 @task(name="thumbnails.make", max_retries=1, cpu=True)
@@ -37,13 +40,17 @@ def shrink(source: Path, target: Path) -> tuple[int, int]:
     """Write `source` as PNG within 256 x 256 pixels and return its width and height.
 
     Raises:
-        ValueError: The file is no image that Pillow reads, or it is suspiciously large.
+        ValueError: The file is no JPEG, PNG, WebP or GIF, or it holds too many pixels.
     """
     try:
-        with Image.open(source) as image, final_file(target) as part:
+        with Image.open(source, formats=_FORMATS) as image:
+            if image.width * image.height > _MAX_PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels are too many")
+            image.draft("RGB", _SIZE)  # a JPEG is decoded at the size that is needed
+            image.thumbnail(_SIZE)
             small = ImageOps.exif_transpose(image)
-            small.thumbnail(_SIZE)
-            small.save(part, format="PNG")
+            with final_file(target) as part:
+                small.save(part, format="PNG")
             return small.size
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise ValueError(f"Not an image that can be shrunk: {error}") from error

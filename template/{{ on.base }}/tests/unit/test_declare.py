@@ -27,6 +27,14 @@ def test_arguments_must_fit_the_function(args: tuple[object, ...]) -> None:
         build_report.pack(args)
 
 
-def test_arguments_must_be_json() -> None:
-    with pytest.raises(BadArguments, match="JSON"):
-        build_report.pack(("2026-10", object()))
+@pytest.mark.parametrize(
+    "value", [object(), float("nan"), "\ud800"], ids=["object", "not a number", "half a character"]
+)
+def test_arguments_must_be_json(value: object) -> None:
+    with pytest.raises(BadArguments, match=r"reports\.build"):
+        build_report.pack(("2026-10", value))
+
+
+def test_arguments_too_large_for_a_record_are_refused() -> None:
+    with pytest.raises(BadArguments, match="100000 characters"):
+        build_report.pack(("x" * 100_001, 1))

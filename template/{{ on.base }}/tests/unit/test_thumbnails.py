@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -30,3 +31,15 @@ def test_what_is_no_image_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Not an image"):
         shrink(tmp_path / "text", tmp_path / "small.png")
     assert not (tmp_path / "small.png").exists()
+
+
+def test_a_small_file_that_holds_too_many_pixels_is_refused(tmp_path: Path) -> None:
+    Image.new("1", (6000, 6000)).save(tmp_path / "bomb.png")
+    with pytest.raises(ValueError, match="pixels"):
+        shrink(tmp_path / "bomb.png", tmp_path / "small.png")
+
+
+def test_the_same_upload_twice_at_once_is_whole() -> None:
+    with ThreadPoolExecutor(8) as threads:
+        names = set(threads.map(store_upload, [b"same" * 1000] * 40))
+    assert output_path("uploads", names.pop()).read_bytes() == b"same" * 1000

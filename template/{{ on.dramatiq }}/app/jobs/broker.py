@@ -13,8 +13,10 @@ import dramatiq
 from dramatiq.worker import Worker
 
 from app.jobs import transport
+from app.jobs.declare import lanes
 from app.jobs.errors import Unavailable
 from app.jobs.execute import run_job
+from app.jobs.pool import ThreadSettings
 from app.jobs.take import ACTOR, QUEUE
 from app.settings import get_settings
 
@@ -33,10 +35,13 @@ def _broker() -> transport.JobBroker:
 def ring(job_id: str, lane: str) -> None:
     """Send the message that a job waits.
 
+    The lane of a task that was moved or removed has no worker any more: the last one takes its jobs.
+
     Raises:
         Unavailable: The broker does not take it.
     """
-    message: dramatiq.Message[None] = dramatiq.Message(lane, ACTOR, (job_id,), {}, {})
+    taken = lane if lane in lanes() else lanes()[-1]
+    message: dramatiq.Message[None] = dramatiq.Message(taken, ACTOR, (job_id,), {}, {})
     _guard(lambda: _broker().send(message))
 
 
@@ -63,12 +68,12 @@ def _guard(call: Callable[[], R]) -> R:
         raise Unavailable(f"The broker does not answer: {error!r}") from error
 
 
-def serve(stop: threading.Event) -> None:
-    """Run jobs until `stop` is set, then let what runs finish for as long as it may."""
+def serve(stop: threading.Event, patience_s: Callable[[], float]) -> None:
+    """Run jobs until `stop` is set, then let what runs finish for `patience_s()`."""
     settings, broker = get_settings(), _broker()
     dramatiq.actor(actor_name=ACTOR, queue_name=QUEUE, broker=broker)(run_job)
     broker.delay_queues.clear()  # delays live in the job store: nothing to listen for
-    worker = Worker(broker, queues={QUEUE}, worker_threads=settings.worker_threads)
+    worker = Worker(broker, queues={QUEUE}, worker_threads=ThreadSettings().worker_threads)
     worker.start()
     takers = list(worker.consumers.values())
     # A limit that strikes just as its job ends can end the thread: a new process has them all again.
@@ -78,4 +83,4 @@ def serve(stop: threading.Event) -> None:
     for taker in takers:
         taker.stop()
         taker.join(2)
-    worker.stop(timeout=settings.drain_s * 1000)
+    worker.stop(timeout=int(patience_s() * 1000))

@@ -17,6 +17,7 @@ from app.jobs import transport
 from app.jobs.errors import Unavailable
 from app.jobs.execute import run_job
 from app.jobs.heartbeat import beat
+from app.jobs.pool import ThreadSettings
 from app.settings import get_settings
 
 R = TypeVar("R")
@@ -44,8 +45,7 @@ def ring(job_id: str, lane: str) -> None:
     Raises:
         Unavailable: The broker does not take it.
     """
-    message = _doorbell().s(job_id, priority=_PRIORITY.get(lane, 0))
-    _guard(lambda: _huey().enqueue(message))
+    _guard(lambda: _huey().enqueue(_doorbell().s(job_id, priority=_PRIORITY.get(lane, 0))))
 
 
 def ring_all(jobs: list[tuple[str, str]]) -> None:
@@ -86,20 +86,20 @@ class _Consumer(Consumer):
         """Leave the signals to the process that runs the consumer."""
 
 
-def serve(stop: threading.Event) -> None:
-    """Run jobs until `stop` is set, then let what runs finish for as long as it may."""
+def serve(stop: threading.Event, patience_s: Callable[[], float]) -> None:
+    """Run jobs until `stop` is set, then let what runs finish for `patience_s()`."""
     settings = get_settings()
     _doorbell()
     consumer = _Consumer(
         _huey(),
-        workers=settings.worker_threads,
+        workers=ThreadSettings().worker_threads,
         worker_type="thread",
         periodic=False,  # schedules live in the job store: several workers would run each slot twice
         initial_delay=0.05,
         max_delay=0.5,  # Huey's default lets an idle worker sleep for 10 s
-        shutdown_timeout=settings.drain_s,
     )
     consumer.start()
     while not stop.wait(1):
         consumer.check_worker_health()
+    consumer.shutdown_timeout = patience_s()
     consumer.stop(graceful=True)

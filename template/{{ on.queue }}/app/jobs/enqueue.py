@@ -5,7 +5,6 @@ from typing import Any, ParamSpec
 
 from app.jobs.broker import ring
 from app.jobs.declare import Task
-from app.jobs.errors import Unavailable
 from app.jobs.record import Job, new_job_id
 from app.jobs.store import job_store
 from app.jobs.threads import in_thread
@@ -29,7 +28,9 @@ async def enqueue(
 
     Raises:
         BadArguments: The arguments do not fit the function; nothing was recorded.
-        Unavailable: Broker or job store do not answer, or too many jobs wait; nothing was recorded.
+        TooManyJobs: As many jobs wait as the service accepts; nothing was recorded.
+        Unavailable: Broker or job store do not answer in time. Call again: with the same idempotency key that
+            is safe even if the job was recorded after all.
     """
     packed = task.pack(args)
     return await in_thread(_submit, task, packed, idempotency_key or "", int(delay.total_seconds() * 1000))
@@ -41,7 +42,9 @@ def _submit(task: Task[..., Any], packed: str, key: str, delay_ms: int) -> Job:
     if new and not delay_ms:
         try:
             ring(job.id, job.queue)
-        except Unavailable:
-            store.withdraw(job.id)
+        except BaseException:
+            # A repeat with the same key may have been answered meanwhile: that job stays, and recovery rings for it.
+            if not key:
+                store.withdraw(job.id)
             raise
     return job

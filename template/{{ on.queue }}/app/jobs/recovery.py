@@ -10,10 +10,10 @@ import threading
 from time import monotonic
 
 from app.jobs.broker import broker_depth, ring_all
-from app.jobs.declare import Task, declared_tasks, lanes
-from app.jobs.errors import Unavailable
+from app.jobs.declare import Task, declared_tasks, find_task, lanes
+from app.jobs.errors import Unavailable, UnknownTask
 from app.jobs.record import new_job_id
-from app.jobs.run import bury
+from app.jobs.run import bury, stopping
 from app.jobs.store import job_store
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ class Recovery:
 
     def __init__(self) -> None:
         self._store = job_store(patient=True)
-        self._stop = threading.Event()
         self._unheard_at = 0.0
         self._slots: dict[str, int] = {}
         self._thread = threading.Thread(target=self._loop, name="recovery", daemon=True)
@@ -35,10 +34,6 @@ class Recovery:
     def start(self) -> None:
         """Start the loop."""
         self._thread.start()
-
-    def stop(self) -> None:
-        """End the loop; a step that is under way may finish."""
-        self._stop.set()
 
     def look(self) -> None:
         """Do one round.
@@ -48,7 +43,7 @@ class Recovery:
         """
         due = self._store.due()
         if due.ring:
-            ring_all(due.ring)
+            _ring(due.ring)
             logger.info("jobs rung for", extra={"count": len(due.ring)})
         for job_id in due.dead:
             job = self._store.get(job_id)
@@ -62,7 +57,7 @@ class Recovery:
             self._ring_unheard()
 
     def _loop(self) -> None:
-        while not self._stop.wait(_TICK_S * random.uniform(0.8, 1.2)):  # noqa: S311 - spreads the workers
+        while not stopping.wait(_TICK_S * random.uniform(0.8, 1.2)):  # noqa: S311 - spreads the workers
             try:
                 self.look()
             except Unavailable as error:
@@ -71,11 +66,10 @@ class Recovery:
                 logger.exception("recovery failed once")
 
     def _ring_unheard(self) -> None:
-        for lane in lanes():
-            unheard = self._store.unheard(lane, broker_depth(lane))
-            if unheard:
-                ring_all([(job_id, lane) for job_id in unheard])
-                logger.warning("messages were lost, rung again", extra={"count": len(unheard), "queue": lane})
+        unheard = self._store.unheard(broker_depth())
+        if unheard:
+            _ring(unheard)
+            logger.warning("messages were lost, rung again", extra={"count": len(unheard)})
 
     def _start_period(self, task: Task[..., object], slot: int) -> None:
         """Enqueue a periodic task once per period, however many workers look."""
@@ -85,4 +79,16 @@ class Recovery:
         job, new = self._store.add(new_job_id(), task.name, task.queue, "[]", key, task.max_retries, 0)
         self._slots[task.name] = slot
         if new:
-            ring_all([(job.id, job.queue)])
+            _ring([(job.id, job.task)])
+
+
+def _ring(jobs: list[tuple[str, str]]) -> None:
+    """Ring for each job (id, task) in the lane that its task has now; it may have moved since."""
+    ring_all([(job_id, _lane(task)) for job_id, task in jobs])
+
+
+def _lane(task: str) -> str:
+    try:
+        return find_task(task).queue
+    except UnknownTask:
+        return lanes()[-1]  # whoever hears of it there makes it a dead letter

@@ -1,7 +1,6 @@
 """The steps around one run of a job: claim its record, then record what came of it."""
 
 import ctypes
-import json
 import logging
 import random
 import signal
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from app.jobs.declare import Task, find_task
+from app.jobs.declare import Task, find_task, pack
 from app.jobs.errors import BadArguments, JobCancelled, JobInterrupted, UnknownTask
 from app.jobs.record import Job, JobState
 from app.jobs.store import job_store
@@ -23,6 +22,8 @@ from app.settings import get_settings
 
 logger = logging.getLogger(__name__)
 current_run: ContextVar["Run"] = ContextVar("current_run")
+# Set when this worker process is to stop.
+stopping = threading.Event()
 
 _RETRY_FIRST_S = 1.0
 _RETRY_CAP_S = 60.0
@@ -91,8 +92,8 @@ def begin(job_id: str) -> Run | None:
 def succeed(run: Run, result: Any) -> None:
     """Record the result; a job that lost its lease is left to whoever holds it now."""
     try:
-        packed = json.dumps(result, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError) as error:
+        packed = pack(result)
+    except ValueError as error:
         give_up(run.job, error, "bad_result")
         return
     done = None if run.progress is None else 1.0
@@ -105,14 +106,14 @@ def succeed(run: Run, result: Any) -> None:
 def fail(run: Run, error: BaseException) -> None:
     """Record a failure: cancelled, another try, handed back, or a dead letter."""
     cause = run.interrupted() if run.interrupted else error
-    if isinstance(cause, run.task.retry_on) and run.job.attempts <= run.job.max_retries:
+    if isinstance(cause, JobCancelled):
+        job_store(patient=True).finish(run.job, JobState.CANCELLED, error="Cancelled", reason=cause.reason)
+        logger.info("job cancelled while it ran")
+    elif isinstance(cause, run.task.retry_on) and run.job.attempts <= run.job.max_retries:
         delay_s = retry_delay_s(run.job.attempts)
         logger.warning("job will be retried", exc_info=error, extra={"delay_s": round(delay_s, 1)})
         job_store(patient=True).retry(run.job, delay_ms=int(delay_s * 1000), error=_text(cause))
-    elif isinstance(cause, JobCancelled):
-        job_store(patient=True).finish(run.job, JobState.CANCELLED, error="Cancelled", reason=cause.reason)
-        logger.info("job cancelled while it ran")
-    elif isinstance(cause, CancelledError):
+    elif isinstance(cause, CancelledError) and stopping.is_set():
         # The process is being stopped under the job: not the job's fault.
         job_store(patient=True).hand_back(run.job)
         logger.warning("job handed back")

@@ -31,7 +31,7 @@ class Claim(NamedTuple):
 
 
 class Due(NamedTuple):
-    """What a look at the timers found: jobs to ring for (id, queue), dead letters, and the time."""
+    """What a look at the timers found: jobs to ring for (id, task), dead letters, and the time."""
 
     ring: list[tuple[str, str]]
     dead: list[str]
@@ -148,28 +148,26 @@ class JobStore:
 
     def retry(self, job: Job, *, delay_ms: int, error: str) -> bool:
         """Let the job run again after the delay; the try counts."""
-        return bool(self.step("put_back", job.id, job.attempts, JobState.RETRYING, delay_ms, error))
+        return bool(self.step("put_back", job.id, job.attempts, JobState.RETRYING, delay_ms, error, self._retention_ms))
 
     def hand_back(self, job: Job) -> bool:
         """Let another worker run the job at once; the try does not count."""
-        return bool(self.step("put_back", job.id, job.attempts, JobState.QUEUED, 0, ""))
+        return bool(self.step("put_back", job.id, job.attempts, JobState.QUEUED, 0, "", self._retention_ms))
 
     def due(self, limit: int = 500) -> Due:
         """Move on what a crash left behind and what is due: jobs to ring for, and dead letters."""
         ring, dead, now_ms = self.step("due", limit, self._retention_ms)
         return Due(list(zip(ring[::2], ring[1::2], strict=True)), dead, now_ms / 1000)
 
-    def unheard(self, queue: str, messages: int, limit: int = 500) -> list[str]:
-        """Return queued jobs that the broker has no message for, the oldest first.
+    def unheard(self, messages: int, limit: int = 500) -> list[tuple[str, str]]:
+        """Return queued jobs (id, task) that the broker has no message for, the oldest first.
 
         Args:
-            queue: The lane to look at.
-            messages: How many messages the broker holds for it; a mere backlog is not lost.
+            messages: How many messages the broker holds; a mere backlog is not lost.
             limit: How many to return at the most.
         """
-        patience_ms = int(self._settings.lease_s * 1000)
-        ids: list[str] = self.step("unheard", queue, messages, patience_ms, limit)
-        return ids
+        found = self.step("unheard", messages, int(self._settings.lease_s * 1000), limit)
+        return list(zip(found[::2], found[1::2], strict=True))
 
     def cancel(self, job_id: str) -> Job | None:
         """Cancel a waiting job, ask a running one to stop, leave a final one alone."""

@@ -23,6 +23,6 @@ create table if not exists job (
 );
 create unique index if not exists job_key on job (task, key) where key is not null;
 create index if not exists job_timer on job (timer) where timer is not null;
-create index if not exists job_rung on job (queue, rung) where rung is not null;
+create index if not exists job_rung on job (rung) where rung is not null;
 create index if not exists job_state on job (state, changed_at);
 create table if not exists stat (name text primary key, value integer not null);

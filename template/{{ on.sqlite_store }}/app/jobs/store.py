@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import Any, NamedTuple
 
 from app.jobs.errors import TooManyJobs, Unavailable
@@ -29,7 +29,7 @@ class Claim(NamedTuple):
 
 
 class Due(NamedTuple):
-    """What a look at the timers found: jobs to ring for (id, queue), dead letters, and the time."""
+    """What a look at the timers found: jobs to ring for (id, task), dead letters, and the time."""
 
     ring: list[tuple[str, str]]
     dead: list[str]
@@ -51,6 +51,7 @@ class JobStore:
         self._path = Path(settings.job_store_url.get_secret_value().removeprefix("sqlite:///"))
         self._timeout_s = 60.0 if patient else 1.5
         self._local = threading.local()
+        self._forget_at = 0.0
 
     def add(
         self, job_id: str, task: str, queue: str, args: str, key: str, max_retries: int, delay_ms: int
@@ -178,6 +179,9 @@ class JobStore:
     def due(self, limit: int = 500) -> Due:
         """Move on what a crash left behind and what is due: jobs to ring for, and dead letters."""
         ring, dead = [], []
+        if monotonic() >= self._forget_at:
+            self._forget_at = monotonic() + 60
+            self._forget_old()
         with self._reading() as db:
             (waiting,) = db.execute("select count(*) from job where timer <= ?", (time(),)).fetchone()
         if not waiting:
@@ -186,7 +190,7 @@ class JobStore:
             now = time()
             query = "select * from job where timer <= ? order by timer limit ?"
             for record in db.execute(query, (now, limit)).fetchall():
-                if record["state"] == "running" and record["cancel"]:
+                if record["cancel"]:
                     _close(db, record, JobState.CANCELLED, now)
                 elif record["state"] == "running" and record["attempts"] > record["max_retries"]:
                     _bury(db, record, now)
@@ -196,28 +200,24 @@ class JobStore:
                         "update job set state = 'queued', timer = null, rung = ?, changed_at = ? where id = ?",
                         (now, now, record["id"]),
                     )
-                    ring.append((record["id"], record["queue"]))
+                    ring.append((record["id"], record["task"]))
         return Due(ring, dead, now)
 
-    def unheard(self, queue: str, messages: int, limit: int = 500) -> list[str]:
-        """Return queued jobs that the broker has no message for, the oldest first.
+    def unheard(self, messages: int, limit: int = 500) -> list[tuple[str, str]]:
+        """Return queued jobs (id, task) that the broker has no message for, the oldest first.
 
         Args:
-            queue: The lane to look at.
-            messages: How many messages the broker holds for it; a mere backlog is not lost.
+            messages: How many messages the broker holds; a mere backlog is not lost.
             limit: How many to return at the most.
         """
         with self._transaction() as db:
             now = time()
-            query = "select count(*) from job where queue = ? and rung is not null"
-            (waiting,) = db.execute(query, (queue,)).fetchone()
-            missing = min(waiting - messages, limit)
-            if missing <= 0:
-                return []
-            query = "select id from job where queue = ? and rung <= ? order by rung limit ?"
-            ids = [row["id"] for row in db.execute(query, (queue, now - self._settings.lease_s, missing))]
-            db.executemany("update job set rung = ? where id = ?", [(now, job_id) for job_id in ids])
-            return ids
+            (waiting,) = db.execute("select count(*) from job where rung is not null").fetchone()
+            query = "select id, task from job where rung <= ? order by rung limit ?"
+            missing = max(min(waiting - messages, limit), 0)
+            found = db.execute(query, (now - self._settings.lease_s, missing)).fetchall()
+            db.executemany("update job set rung = ? where id = ?", [(now, row["id"]) for row in found])
+            return [(row["id"], row["task"]) for row in found]
 
     def cancel(self, job_id: str) -> Job | None:
         """Cancel a waiting job, ask a running one to stop, leave a final one alone."""
@@ -239,11 +239,6 @@ class JobStore:
             )
             record = _record(db, job_id)
         return _job(record) if record else None
-
-    def forget_old(self) -> None:
-        """Drop what has been final for longer than the retention."""
-        with self._transaction() as db:
-            db.execute("delete from job where finished_at < ?", (time() - self._settings.retention_s,))
 
     def count(self, *names: str) -> None:
         """Count events under these names for the metrics."""
@@ -272,13 +267,22 @@ class JobStore:
 
     def _put_back(self, job: Job, state: JobState, attempts: int, delay_ms: int, error: str | None) -> bool:
         with self._transaction() as db:
-            now = time()
-            query = (
+            record, now = _record(db, job.id), time()
+            if not _owned(record, job):
+                return False
+            if record["cancel"]:
+                _close(db, record, JobState.CANCELLED, now)
+                return True
+            db.execute(
                 "update job set state = ?, attempts = ?, timer = ?, error = coalesce(?, error), changed_at = ?"
-                " where id = ? and state = 'running' and attempts = ?"
+                " where id = ?",
+                (state, attempts, now + delay_ms / 1000, error, now, job.id),
             )
-            values = (state, attempts, now + delay_ms / 1000, error, now, job.id, job.attempts)
-            return db.execute(query, values).rowcount == 1
+            return True
+
+    def _forget_old(self) -> None:
+        with self._transaction() as db:
+            db.execute("delete from job where finished_at < ?", (time() - self._settings.retention_s,))
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -299,7 +303,7 @@ class JobStore:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         try:
             yield self._db
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise Unavailable(f"The job store does not answer: {error}") from error
 
     @contextmanager

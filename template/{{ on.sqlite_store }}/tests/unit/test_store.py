@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -51,4 +52,24 @@ def test_the_result_of_a_worker_that_lost_its_lease_is_not_recorded(store: JobSt
 
 def test_a_backlog_is_not_taken_for_lost_messages(store: JobStore) -> None:
     add(store)
-    assert store.unheard("default", messages=1) == []
+    assert store.unheard(messages=1) == []
+
+
+def test_a_job_that_is_cancelled_while_it_runs_does_not_come_back(store: JobStore) -> None:
+    add(store)
+    claimed = store.claim("a").job
+    assert claimed is not None
+    store.cancel("a")
+    store.hand_back(claimed)
+    cancelled = store.get("a")
+    assert cancelled is not None
+    assert cancelled.state == JobState.CANCELLED
+
+
+def test_final_jobs_are_forgotten_after_the_retention(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(store)
+    store.cancel("a")
+    a_year_later = time.time() + 365 * 24 * 3600
+    monkeypatch.setattr("app.jobs.store.time", lambda: a_year_later)
+    store.due()
+    assert store.get("a") is None

@@ -8,6 +8,6 @@ record(id, task, queue, args, key, retries, retention, now)
 if tonumber(delay) > 0 then
   redis.call('ZADD', p .. ':timers', now + delay, id)
 else
-  redis.call('ZADD', p .. ':rung:' .. queue, now, id)
+  redis.call('ZADD', p .. ':rung', now, id)
 end
 return {'added', redis.call('HGETALL', job_key(id))}

@@ -1,8 +1,8 @@
 -- id, lease_ms, retention_ms
 local id, lease, retention = unpack(ARGV)
 local now = now_ms()
-local state, queue, attempts, retries = unpack(
-  redis.call('HMGET', job_key(id), 'state', 'queue', 'attempts', 'max_retries'))
+local state, attempts, retries = unpack(
+  redis.call('HMGET', job_key(id), 'state', 'attempts', 'max_retries'))
 if not state then return {'unknown', {}} end
 local timer = redis.call('ZSCORE', p .. ':timers', id)
 if state ~= 'queued' and state ~= 'retrying' and state ~= 'running' then return {state, {}} end
@@ -13,7 +13,7 @@ if tonumber(attempts) > tonumber(retries) then
   close(id, state, 'failed', now, retention)
   return {'lost', redis.call('HGETALL', job_key(id))}
 end
-redis.call('ZREM', p .. ':rung:' .. queue, id)
+redis.call('ZREM', p .. ':rung', id)
 redis.call('HINCRBY', job_key(id), 'attempts', 1)
 redis.call('HSET', job_key(id), 'started_at', now)
 redis.call('HDEL', job_key(id), 'progress')

@@ -2,8 +2,8 @@
 local now = now_ms()
 local ring, dead = {}, {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', p .. ':timers', '-inf', now, 'LIMIT', 0, ARGV[1])) do
-  local state, queue, attempts, retries = unpack(
-    redis.call('HMGET', job_key(id), 'state', 'queue', 'attempts', 'max_retries'))
+  local state, task, attempts, retries = unpack(
+    redis.call('HMGET', job_key(id), 'state', 'task', 'attempts', 'max_retries'))
   redis.call('ZREM', p .. ':timers', id)
   if redis.call('HEXISTS', job_key(id), 'cancel') == 1 then
     close(id, state, 'cancelled', now, ARGV[2])
@@ -13,9 +13,9 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', p .. ':timers', '-inf', now, 'LI
     dead[#dead + 1] = id
   elseif state then
     move(id, state, 'queued', now)
-    redis.call('ZADD', p .. ':rung:' .. queue, now, id)
+    redis.call('ZADD', p .. ':rung', now, id)
     ring[#ring + 1] = id
-    ring[#ring + 1] = queue
+    ring[#ring + 1] = task
   end
 end
 for _, state in ipairs({'succeeded', 'failed', 'cancelled'}) do

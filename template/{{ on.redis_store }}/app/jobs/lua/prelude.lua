@@ -34,9 +34,9 @@ end
 -- A final job leaves the timers and is kept for the retention only.
 local function close(id, from, to, now, retention_ms)
   move(id, from, to, now)
-  local queue, task = unpack(redis.call('HMGET', job_key(id), 'queue', 'task'))
+  local task = redis.call('HGET', job_key(id), 'task')
   redis.call('ZREM', p .. ':timers', id)
-  redis.call('ZREM', p .. ':rung:' .. queue, id)
+  redis.call('ZREM', p .. ':rung', id)
   redis.call('HSET', job_key(id), 'finished_at', now)
   redis.call('PEXPIRE', job_key(id), retention_ms)
   redis.call('HINCRBY', p .. ':stats', 'jobs:' .. task .. ':' .. to, 1)
