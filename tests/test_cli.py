@@ -79,6 +79,14 @@ def test_set_counts_before_the_answers_file_and_both_before_defaults(bgtasks: Co
     assert answers["task_loss"] == "never"
 
 
+def test_what_copier_notes_about_itself_is_ignored_in_a_file_only(bgtasks: CommandLine) -> None:
+    Path("answers.yml").write_text("_commit: v9\nwork: cpu\n")
+    assert bgtasks("recommend", "--defaults", "--answers", "answers.yml").exit_code == 0
+    refused = bgtasks("recommend", "--defaults", "--set", "_commit=v9")
+    assert refused.exit_code == 1
+    assert "There is no question `_commit`" in refused.stderr
+
+
 def test_the_project_is_called_like_its_directory(bgtasks: CommandLine) -> None:
     bgtasks("new", "some/where/../orders", "--defaults")
     assert recorded(Path("some/orders"))["project_name"] == "orders"

@@ -31,11 +31,13 @@ REFUSED: dict[str, tuple[dict[str, object], str]] = {
     "a word that YAML made false": ({"tracking": False}, "Choose one of: none, status, progress"),
     "a number for a choice": ({"jobs_per_day": 1000}, "Choose one of: 1k, 10k, 100k, 1M"),
     "a list": ({"work": ["io"]}, "a list"),
-    "nothing": ({"servers": None}, "It is empty"),
+    "nothing": ({"servers": None}, "one of one, several is needed"),
+    "no backend": ({"backend": None}, "`backend` cannot be empty"),
+    "a key of Copier's own": ({"_commit": "v1"}, "There is no question `_commit`"),
     "an unknown backend": ({"backend": "dramatic"}, "Did you mean dramatiq?"),
     "a number without unit": ({"slowest_task": "4"}, "Did you mean 4s?"),
     "a bare number": ({"slowest_task": 4}, "Did you mean 4s?"),
-    "a duration in words": ({"slowest_task": "4 hours"}, "800ms, 4s"),
+    "a duration in words": ({"slowest_task": "4 hours"}, "a number and its unit, such as 800ms, 4s"),
     "no time at all": ({"slowest_task": "0s"}, "above zero"),
     "more than a week": ({"slowest_task": "169h"}, "up to 168h"),
     "a negative duration": ({"slowest_task": "-4s"}, "above zero"),
@@ -98,7 +100,7 @@ def test_a_wrong_answer_is_refused_with_key_value_and_a_way_out(raw: dict[str, o
     (key, value), text = next(iter(raw.items())), message(refused.value)
     assert said in text
     assert f"`{key}`" in text
-    assert "no question" in text or repr(value) in text
+    assert "no question" in text or (repr(value) if value is not None else "empty") in text
 
 
 @pytest.mark.parametrize("name, problem", BAD_NAMES.items(), ids=[ascii(name) for name in BAD_NAMES])
@@ -155,8 +157,8 @@ def test_python_and_jinja_read_the_same_durations(text: str) -> None:
     assert in_jinja == in_python
 
 
-def test_answers_keep_the_order_of_the_questions_and_copiers_own_keys_are_left_out() -> None:
-    given_answers = {"work": "cpu", "_commit": "v1", "_src_path": "x", "slowest_task": "2h", "cores": "4"}
+def test_answers_keep_the_order_of_the_questions() -> None:
+    given_answers = {"work": "cpu", "slowest_task": "2h", "cores": "4"}
 
     assert list(check(given_answers, QUESTIONS).items()) == [("slowest_task", "2h"), ("work", "cpu"), ("cores", 4)]
 

@@ -36,7 +36,8 @@ class Case:
             AnswersError: An unknown key, a wrong value, or a file that cannot be read.
         """
         raw: dict[str, object] = {"project_name": name} if name else {}
-        raw |= read_answers(file) if file else {}
+        if file:  # what Copier notes there about itself starts with `_`
+            raw |= {key: value for key, value in read_answers(file).items() if not key.startswith("_")}
         raw |= read_settings(settings)
         return check(raw, self.questions)
 

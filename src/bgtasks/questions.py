@@ -58,7 +58,8 @@ class Question:
             value = int(value)
         expected = int if self.kind == "int" else str
         if not isinstance(value, expected) or isinstance(value, bool):
-            raise self._refusal(value, f"It is {_type_name(value)}, and {_type_name(expected())} is needed.")
+            needed = f"one of {', '.join(self.values)}" if self.kind == "choice" else _type_name(expected())
+            raise self._refusal(value, f"It is {_type_name(value)}, and {needed} is needed.")
         if self.kind == "choice" and value not in self.values:
             raise self._refusal(value, f"The choices are: {', '.join(self.values)}")
         if problem := self.problem(value):
@@ -72,12 +73,16 @@ class Question:
         return self.validator.render({self.key: answer, "matrix": self.matrix.raw}).strip()
 
     def _refusal(self, value: object, why: str) -> AnswersError:
-        return AnswersError(f"`{self.key}` cannot be {value!r}", why=why, hint=self._hint(value))
+        shown = "empty" if value is None else repr(value)
+        return AnswersError(f"`{self.key}` cannot be {shown}", why=why, hint=self._hint(value))
 
     def _hint(self, value: object) -> str:
         word = str(value)
-        if self.kind == "duration" and word.isdecimal() and int(word):
-            return f"Did you mean {word}s?"
+        if self.kind == "duration":
+            bare = word.isdecimal() and int(word)
+            return (
+                f"Did you mean {word}s?" if bare else f"Write a number and its unit, such as {', '.join(self.values)}"
+            )
         if self.kind == "choice" and isinstance(value, str | bool):
             lower = {choice.lower(): choice for choice in self.values}
             if near := get_close_matches(word.lower(), lower, n=1):
@@ -114,14 +119,14 @@ def load_questions(template: Path) -> tuple[Question, ...]:
 
 
 def check(raw: Mapping[str, object], questions: Sequence[Question]) -> dict[str, Answer]:
-    """The given answers with their types, in the order of the questions; keys that start with `_` are left out.
+    """The given answers with their types, in the order of the questions.
 
     Raises:
         AnswersError: An unknown key, a wrong value or a wrong type, with what was probably meant.
     """
     known = {question.key: question for question in questions}
     for key in raw:
-        if key not in known and not str(key).startswith("_"):
+        if key not in known:
             near = get_close_matches(str(key).lower().replace("-", "_"), known, n=1)
             raise AnswersError(
                 f"There is no question `{key}`",
