@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,7 @@ class Receiver:
     statuses: list[int] = field(default_factory=list)
     accepted: dict[str, object] = field(default_factory=dict)
     calls: int = 0
+    delay_s: float = 0
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +47,7 @@ def receiver() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["content-length"]))
             message_id, timestamp = self.headers["webhook-id"], int(self.headers["webhook-timestamp"])
             state.calls += 1
+            time.sleep(state.delay_s)
             if self.headers["webhook-signature"] != f"v1,{sign(message_id, timestamp, body, SECRET)}":
                 status = 401
             else:
