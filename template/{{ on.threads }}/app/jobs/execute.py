@@ -1,6 +1,7 @@
 """Run a job in the calling thread: what the worker does with a message."""
 
 import asyncio
+from contextvars import copy_context
 from typing import Any
 
 from app.jobs.keeper import keeper
@@ -9,9 +10,14 @@ from app.jobs.run import Run, begin, current_run, fail, succeed
 
 def run_job(job_id: str) -> None:
     """Run one job from start to end; does nothing when there is nothing to run."""
+    copy_context().run(_run_job, job_id)  # what the job knows of itself ends with it
+
+
+def _run_job(job_id: str) -> None:
     run = begin(job_id)
     if run is None:
         return
+    current_run.set(run)
     # The lease is kept until the outcome is recorded, so nobody starts the job meanwhile.
     with keeper().watch(run):
         try:
@@ -26,7 +32,6 @@ def run_job(job_id: str) -> None:
 
 
 def _call(run: Run) -> Any:
-    current_run.set(run)
     if run.task.is_async:
         return asyncio.run(_await(run))
     return run.task.function(*run.job.args)
