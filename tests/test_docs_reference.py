@@ -86,7 +86,8 @@ def poe_tasks(project: Project) -> str:
 
 
 def test_the_settings_of_every_project_are_listed(renders: list[Project]) -> None:
-    found = {name.upper() for one in renders for name in fields(one, "Settings") | fields(one, "PoolSettings")}
+    classes = ("Settings", "PoolSettings", "ThreadSettings")
+    found = {field.upper() for one in renders for name in classes for field in fields(one, name)}
     assert {row[0] for row in rows(PROJECT, "Settings")} == found
 
 

@@ -4,13 +4,15 @@ import math
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from app.urls import STARTS
 
 _ROOT = Path(__file__).parents[1]
 _SECRETS = Path("/run/secrets")  # where containers find theirs, one file for each setting
@@ -25,6 +27,7 @@ class Settings(BaseSettings):
         secrets_dir=_SECRETS if _SECRETS.is_dir() else None,
         extra="ignore",
         frozen=True,
+        hide_input_in_errors=True,  # a URL that does not fit may hold a password
     )
 
     service: str
@@ -34,7 +37,6 @@ class Settings(BaseSettings):
     data_dir: Path = _ROOT / "data"
 
     worker_processes: int = Field(ge=1)
-    worker_threads: int = Field(ge=1)
     soft_limit_s: int = Field(ge=1)
     drain_s: int = Field(ge=0)
     recycle_after_jobs: int = Field(ge=0, description="0: never")
@@ -47,6 +49,14 @@ class Settings(BaseSettings):
 
     webhook_secret: SecretStr = SecretStr("change-me")
     webhook_hosts: frozenset[str] = frozenset({"localhost", "127.0.0.1"})
+
+    @field_validator("broker_url", "job_store_url")
+    @classmethod
+    def _leads_to_a_server(cls, url: SecretStr, info: ValidationInfo) -> SecretStr:
+        starts = STARTS[str(info.field_name)]
+        if not url.get_secret_value().startswith(starts):
+            raise ValueError(f"has to start with {' or '.join(starts)}")
+        return url
 
     @classmethod
     def settings_customise_sources(

@@ -143,7 +143,6 @@ def serve(stop: threading.Event, patience_s: Callable[[], float]) -> None:
 async def _serve(stop: threading.Event, patience_s: Callable[[], float]) -> None:
     # ARQ's own log would repeat every message; the job's log says what matters.
     logging.getLogger("arq").setLevel(logging.WARNING)
-    settings = get_settings()
     worker = _Worker(
         functions=[run_job],
         queue_name=_queue(),

@@ -12,11 +12,12 @@ from typing import Any, ParamSpec, TypeVar
 
 from app.jobs.errors import JobCancelled
 from app.jobs.keeper import keeper
+from app.jobs.pool import ThreadSettings
 from app.jobs.processes import CpuPool, ProcessDied
 from app.jobs.run import Run, begin, current_run, fail, retry_delay_s, succeed
 from app.jobs.store import job_store
 from app.observability import job_id_var
-from app.settings import get_settings, hard_limit_s
+from app.settings import hard_limit_s
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -50,7 +51,7 @@ async def run_job(job_id: str) -> None:
 
 async def close() -> None:
     """End the processes that are kept for the next job."""
-    await _cpu_pool().close()
+    _cpu_pool().close()
 
 
 def _begin(job_id: str) -> Run | None:
@@ -123,7 +124,7 @@ async def _in_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
 @cache
 def _threads() -> ThreadPoolExecutor:
     # A job is in one thread at most, so one for each job that may run is enough.
-    return ThreadPoolExecutor(get_settings().worker_threads, thread_name_prefix="job")
+    return ThreadPoolExecutor(ThreadSettings().worker_threads, thread_name_prefix="job")
 
 
 @cache

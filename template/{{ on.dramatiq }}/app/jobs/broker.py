@@ -70,7 +70,7 @@ def _guard(call: Callable[[], R]) -> R:
 
 def serve(stop: threading.Event, patience_s: Callable[[], float]) -> None:
     """Run jobs until `stop` is set, then let what runs finish for `patience_s()`."""
-    settings, broker = get_settings(), _broker()
+    broker = _broker()
     dramatiq.actor(actor_name=ACTOR, queue_name=QUEUE, broker=broker)(run_job)
     broker.delay_queues.clear()  # delays live in the job store: nothing to listen for
     worker = Worker(broker, queues={QUEUE}, worker_threads=ThreadSettings().worker_threads)

@@ -19,7 +19,7 @@ from dramatiq.message import Message
 
 from app.jobs.declare import lanes
 from app.jobs.heartbeat import beat
-from app.settings import get_settings
+from app.jobs.pool import ThreadSettings
 
 # The queue and the actor that Dramatiq's worker knows; which lane a message came from is over by then.
 QUEUE, ACTOR = "jobs", "run_job"
@@ -31,7 +31,7 @@ _IDLE_MS = 200  # Dramatiq's default lets an idle worker sleep for 1 s
 @cache
 def _idle_threads() -> Semaphore:
     # One for the process, not for a connection: jobs go on while the broker is away.
-    return Semaphore(get_settings().worker_threads)
+    return Semaphore(ThreadSettings().worker_threads)
 
 
 class Taker(Consumer):

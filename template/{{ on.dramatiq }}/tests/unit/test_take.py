@@ -4,7 +4,6 @@ import pytest
 
 from app.jobs import take
 from app.jobs.take import Taker, job_id_of
-from app.settings import get_settings
 
 
 class FakeTaker(Taker):
@@ -30,7 +29,6 @@ def taker(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTaker]:
     """A taker for a process with one thread."""
     monkeypatch.setenv("WORKER_THREADS", "1")
     monkeypatch.setattr(take, "lanes", lambda: ["urgent", "default"])
-    get_settings.cache_clear()
     take._idle_threads.cache_clear()
     yield FakeTaker()
     take._idle_threads.cache_clear()

@@ -16,6 +16,7 @@ from dramatiq.broker import Consumer
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.errors import ConnectionClosed
 from pika import URLParameters
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError
 
 from app.jobs.declare import lanes
@@ -24,8 +25,8 @@ from app.settings import Settings
 
 R = TypeVar("R")
 
-# What these calls raise when the broker does not answer.
-ERRORS = (AMQPError, ConnectionClosed, OSError)
+# What these calls raise when the broker does not answer; a server that never says hello is no AMQPError.
+ERRORS = (AMQPError, AMQPConnectorException, ConnectionClosed, OSError)
 
 _PATIENCE_S = 1.0
 _HOLD_S = 0.5
@@ -49,11 +50,17 @@ class JobBroker(RabbitmqBroker):
         parameters.heartbeat = 10  # a broker that hangs is given up after 15 s
         parameters.blocked_connection_timeout = 5
         self.parameters = parameters
+        self._service = settings.service
         self._lines = _Lines(self)
+
+    def queue(self, lane: str) -> str:
+        """Return the name of the lane's queue; several services may share one RabbitMQ."""
+        return f"{self._service}.{lane}"
 
     def send(self, message: Message[None]) -> None:
         """Put the message in its lane and wait until RabbitMQ has it."""
-        self._lines.ask(lambda: self.enqueue(message))
+        addressed = message.copy(queue_name=self.queue(message.queue_name))
+        self._lines.ask(lambda: self.enqueue(addressed))
 
     def depth(self) -> int:
         """Return how many messages wait, in all lanes together."""
@@ -69,13 +76,14 @@ class JobBroker(RabbitmqBroker):
 
     def declare_lanes(self) -> None:
         """Make sure that every lane exists, also on a RabbitMQ that has lost its disk."""
-        self.queues_pending.update(lanes())
-        for lane in lanes():
-            self.declare_queue(lane, ensure=True)
+        names = [self.queue(lane) for lane in lanes()]
+        self.queues_pending.update(names)
+        for name in names:
+            self.declare_queue(name, ensure=True)
 
     def _count(self) -> int:
         self.declare_lanes()
-        queues = [self.channel.queue_declare(lane, passive=True) for lane in lanes()]
+        queues = [self.channel.queue_declare(self.queue(lane), passive=True) for lane in lanes()]
         return sum(int(queue.method.message_count) for queue in queues)
 
 
@@ -145,7 +153,8 @@ class _RabbitmqTaker(Taker):
     def take(self, lanes: list[str]) -> bytes | None:
         self._idle_at = monotonic()
         if not self._listening:
-            self._listening = [self._channel.basic_consume(lane, partial(self._keep, lane)) for lane in lanes]
+            queues = [(self._broker.queue(lane), partial(self._keep, lane)) for lane in lanes]
+            self._listening = [self._channel.basic_consume(name, keep) for name, keep in queues]
         self._connection.process_data_events()
         for lane in lanes:
             if self._ready[lane]:

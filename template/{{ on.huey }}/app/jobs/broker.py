@@ -88,7 +88,6 @@ class _Consumer(Consumer):
 
 def serve(stop: threading.Event, patience_s: Callable[[], float]) -> None:
     """Run jobs until `stop` is set, then let what runs finish for `patience_s()`."""
-    settings = get_settings()
     _doorbell()
     consumer = _Consumer(
         _huey(),

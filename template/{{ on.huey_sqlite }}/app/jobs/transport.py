@@ -8,7 +8,7 @@ from huey import SqliteHuey
 from app.settings import Settings
 
 # What these calls raise when the broker does not answer.
-ERRORS = (sqlite3.Error,)
+ERRORS = (sqlite3.Error, OSError)
 
 
 def connect(settings: Settings) -> SqliteHuey:

@@ -1,0 +1,3 @@
+"""What the URLs of the settings may start with: this service talks to nothing else."""
+
+STARTS = {"broker_url": ("amqp://", "amqps://"), "job_store_url": ("redis://", "rediss://")}
