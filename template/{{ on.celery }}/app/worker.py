@@ -146,6 +146,9 @@ def _stop(*_: object) -> None:
 
 
 def _start_process(**_: object) -> None:
+    # A manager that signals all processes must not end a job: the parent's flag says when to leave.
+    # The pool would replace any handler but this one.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # With a handler, the signal of an interrupt also ends a call that sleeps or waits for a socket.
     signal.signal(signal.SIGURG, lambda *_: None)
     keeper()
@@ -153,6 +156,11 @@ def _start_process(**_: object) -> None:
     # Two processes are enough to recover what others left, and one may be stuck.
     if current_process().index < _RECOVERING:
         Recovery().start()
+
+
+def _outlive_term(**_: object) -> None:
+    # What a job starts would inherit that the signal is ignored, but not this.
+    signal.signal(signal.SIGTERM, lambda *_: None)
 
 
 def _leave_in_time() -> None:
@@ -186,6 +194,7 @@ def main() -> None:
     """Run the worker until SIGTERM or Ctrl-C."""
     _configure_logging()
     signals.worker_process_init.connect(_start_process)
+    signals.task_prerun.connect(_outlive_term)
     app = celery_app()
     app.conf.update(worker_settings())
     app.steps["consumer"].add(_Pulse)
