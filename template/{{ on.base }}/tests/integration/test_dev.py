@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,44 +40,48 @@ class Dev:
         return self.process.wait(30)
 
 
-@contextmanager
-def running(folder: Path) -> Iterator[Dev]:
-    """Run `poe dev` with a broker of its own, and see that nothing outlives it."""
-    with broker(folder) as urls:
-        port = str(free_port())
-        own = {"HEARTBEAT_DIR": f"{folder}/heartbeat", "DATA_DIR": f"{folder}/data", "WEBHOOK_SECRET": SECRET}
-        limits = {"SOFT_LIMIT_S": "20", "DRAIN_S": "15", "UVICORN_PORT": port, "MARK": str(folder)}
-        env = os.environ | urls | own | limits
-        log = folder / "dev.log"
-        with log.open("wb") as output, httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as api:
-            poe = [sys.executable, "-m", "poethepoet", "dev"]
-            dev = subprocess.Popen(poe, cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True)
-            try:
-                wait_for_api(api, log)
-                yield Dev(dev, folder, Service(api, env))
-            finally:
-                for pid in marked(folder):
-                    os.kill(pid, signal.SIGKILL)
-                dev.wait()
+@pytest.fixture(scope="module")
+def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Start a broker that no other worker listens to."""
+    with broker(tmp_path_factory.mktemp("broker")) as settings:
+        yield settings
 
 
-def test_ctrl_c_lets_a_running_job_finish(tmp_path: Path, receiver: Receiver) -> None:
+@pytest.fixture
+def dev(tmp_path: Path, urls: dict[str, str]) -> Iterator[Dev]:
+    """Run `poe dev`, and leave none of its processes."""
+    port = str(free_port())
+    own = {"HEARTBEAT_DIR": f"{tmp_path}/heartbeat", "DATA_DIR": f"{tmp_path}/data", "WEBHOOK_SECRET": SECRET}
+    limits = {"SOFT_LIMIT_S": "20", "DRAIN_S": "15", "UVICORN_PORT": port, "MARK": str(tmp_path)}
+    env = os.environ | urls | own | limits
+    log = tmp_path / "dev.log"
+    with log.open("wb") as output, httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as api:
+        poe = [sys.executable, "-m", "poethepoet", "dev"]
+        process = subprocess.Popen(poe, cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True)
+        try:
+            wait_for_api(api, log)
+            yield Dev(process, tmp_path, Service(api, env))
+        finally:
+            for pid in marked(tmp_path):
+                os.kill(pid, signal.SIGKILL)
+            process.wait()
+
+
+def test_ctrl_c_lets_a_running_job_finish(dev: Dev, receiver: Receiver) -> None:
     receiver.delay_s = 3
-    with running(tmp_path) as dev:
-        body = {"url": receiver.url, "event": "order.paid", "data": {}}
-        job_id = dev.service.api.post("/webhooks", json=body).json()["id"]
-        dev.service.wait(job_id, "running")
-        with dev.service.api.stream("GET", f"/jobs/{job_id}/events"):  # an open page does not hold it up
-            assert dev.end() == 0
-        assert list(receiver.accepted) == [job_id]
-        assert_clean(dev)
+    body = {"url": receiver.url, "event": "order.paid", "data": {}}
+    job_id = dev.service.api.post("/webhooks", json=body).json()["id"]
+    dev.service.wait(job_id, "running")
+    with dev.service.api.stream("GET", f"/jobs/{job_id}/events"):  # an open page does not hold it up
+        assert dev.end() == 0
+    assert list(receiver.accepted) == [job_id]
+    assert_clean(dev)
 
 
 @pytest.mark.parametrize("child", CHILDREN)
-def test_when_one_process_dies_nothing_goes_on(tmp_path: Path, child: str) -> None:
-    with running(tmp_path) as dev:
-        assert dev.end(child) == 1
-        assert_clean(dev)
+def test_when_one_process_dies_nothing_goes_on(dev: Dev, child: str) -> None:
+    assert dev.end(child) == 1
+    assert_clean(dev)
 
 
 def assert_clean(dev: Dev) -> None:
@@ -91,7 +94,7 @@ def assert_clean(dev: Dev) -> None:
 
 
 def marked(folder: Path) -> list[int]:
-    """Return the processes that `running` started, whoever their parent is now."""
+    """Return the processes that `dev` started, whoever their parent is now."""
     return [pid for pid in pids() if f"MARK={folder}\0" in read(pid, "environ")]
 
 
