@@ -34,6 +34,15 @@ class Run:
                 self.stop(reason)
 
 
+def contained(error: BaseException) -> Exception:
+    """Return what the job failed with as an event loop can bear it: `sys.exit()` in a task would end the API."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    wrapped = RuntimeError(f"{type(error).__name__}: {error}")
+    wrapped.__cause__ = error
+    return wrapped
+
+
 class JobThread:
     """A call in a thread of its own.
 
@@ -64,6 +73,6 @@ class JobThread:
                 with self._lock:  # from here on, no interruption can hit what follows
                     self._over = True
         except BaseException as error:  # noqa: BLE001 - whoever waits for the outcome must hear of it
-            self.outcome.set_exception(error)
+            self.outcome.set_exception(contained(error))
         else:
             self.outcome.set_result(result)

@@ -11,9 +11,8 @@ import json
 import logging
 import math
 import random
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import Context, copy_context
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from heapq import heappop, heappush
@@ -24,7 +23,7 @@ from app.jobs.declare import Task, find_task
 from app.jobs.errors import JobCancelled, JobInterrupted, TimeLimitExceeded, Unavailable
 from app.jobs.processes import CpuPool, PoolSettings, ProcessDied
 from app.jobs.record import Job, JobState
-from app.jobs.run import JobThread, Run, current_run
+from app.jobs.run import JobThread, Run, contained, current_run
 from app.jobs.store import job_store
 from app.observability import job_id_var
 from app.settings import get_settings, hard_limit_s
@@ -50,17 +49,30 @@ class Lane:
     """Jobs that share a bound on how many run at once; urgent ones overtake."""
 
     def __init__(self, room: int) -> None:
-        self._waiting: list[tuple[bool, int, str, Context]] = []
+        self._room = room
+        self._waiting: list[tuple[bool, int, asyncio.Future[None]]] = []
         self._order = count()
-        self.room = room
 
-    def put(self, job: Job) -> None:
-        """Let the job wait, together with the request id of whoever wants it."""
-        heappush(self._waiting, (job.queue != "urgent", next(self._order), job.id, copy_context()))
+    @asynccontextmanager
+    async def place(self, queue: str) -> AsyncIterator[None]:
+        """Wait for a place and hold it."""
+        turn = asyncio.get_running_loop().create_future()
+        heappush(self._waiting, (queue != "urgent", next(self._order), turn))
+        self._admit()
+        try:
+            await turn
+            yield
+        finally:
+            if not turn.cancelled():
+                self._room += 1
+                self._admit()
 
-    def take(self) -> tuple[str, Context] | None:
-        """Return the next job, unless none waits or there is no room for it."""
-        return heappop(self._waiting)[2:] if self._waiting and self.room else None
+    def _admit(self) -> None:
+        while self._room and self._waiting:
+            turn = heappop(self._waiting)[2]
+            if not turn.cancelled():
+                self._room -= 1
+                turn.set_result(None)
 
 
 class Runner:
@@ -72,12 +84,10 @@ class Runner:
         self._store = job_store()
         self._lanes = {False: Lane(settings.concurrency), True: Lane(PoolSettings().cpu_processes)}
         self._processes = CpuPool()
-        self._delayed: dict[str, tuple[Job, asyncio.TimerHandle]] = {}
-        self._runs: dict[str, Run] = {}
         # The event loop itself forgets a task that nobody holds.
         self._held: set[asyncio.Task[None]] = set()
-        self._left_behind: set[asyncio.Future[Any]] = set()
-        self._idle = asyncio.Event()
+        self._waiting: dict[str, tuple[asyncio.Task[None], float]] = {}
+        self._runs: dict[str, Run] = {}
         self._deadline = math.inf
 
     @property
@@ -96,17 +106,8 @@ class Runner:
             raise Unavailable("This process shuts down")
         job, new = self._store.add(task.name, task.queue, args, key, task.max_retries)
         if new:
-            self.schedule(job, delay_s)
+            self._schedule(job, delay_s)
         return job
-
-    def schedule(self, job: Job, delay_s: float = 0) -> None:
-        """Start the job when it is due and there is room; not at all when that is after the end."""
-        if self.loop.time() + delay_s + _limit_s(find_task(job.task)) > self._deadline:
-            return
-        if delay_s > 0:
-            self._delayed[job.id] = job, self.loop.call_later(delay_s, self._due, job)
-        else:
-            self._due(job)
 
     def cancel(self, job_id: str) -> Job | None:
         """Cancel a waiting job, ask a running one to stop, leave a final one alone."""
@@ -114,6 +115,8 @@ class Runner:
         if job is not None and job_id in self._runs:
             self._runs[job_id].interrupt(JobCancelled)
         elif job is not None and not job.state.final:
+            if job_id in self._waiting:
+                self._waiting.pop(job_id)[0].cancel()
             job = self._store.finish(job_id, JobState.CANCELLED)
         return job
 
@@ -122,7 +125,7 @@ class Runner:
         job = self._store.get(job_id)
         if job is not None and job.state is JobState.FAILED:
             job = self._store.revive(job_id)
-            self.schedule(job)
+            self._schedule(job)
         return job
 
     def as_it_stands(self, job: Job) -> Job:
@@ -131,72 +134,60 @@ class Runner:
         return job if run is None else job.model_copy(update={"progress": run.progress})
 
     async def drain(self, patience_s: float) -> None:
-        """Finish what runs, and what waits if its time limit fits; say in the log what is lost."""
+        """Finish what runs and waits, as far as it can be done in time; say in the log what is lost."""
         self._deadline = self.loop.time() + patience_s
-        for job, timer in list(self._delayed.values()):
-            if timer.when() + _limit_s(find_task(job.task)) > self._deadline:
-                timer.cancel()
-                del self._delayed[job.id]
-        self._idle.clear()
-        for lane in self._lanes.values():
-            self._fill(lane)
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(self._deadline):
-                await self._idle.wait()
-        for job in self._store.unfinished():
-            logger.error("job lost at shutdown", extra={"job_id": job.id, "task": job.task, "state": job.state})
-        for run in self._runs.values():
-            run.interrupt(ShuttingDown)
-        if self._held:
-            await asyncio.wait(self._held, timeout=_LAST_WORDS_S)
-        await self._processes.close()
+        for waiting, due in self._waiting.values():
+            if due > self._deadline:
+                waiting.cancel()
+        try:
+            while self._held and (left_s := self._deadline - self.loop.time()) > 0:
+                await asyncio.wait(self._held, timeout=left_s)
+            for job in self._store.unfinished():
+                logger.error("job lost at shutdown", extra={"job_id": job.id, "task": job.task, "state": job.state})
+            for waiting, _ in self._waiting.values():
+                waiting.cancel()
+            for run in self._runs.values():
+                run.interrupt(ShuttingDown)
+            if self._held:
+                await asyncio.wait(self._held, timeout=_LAST_WORDS_S)
+        finally:
+            self._processes.close()
 
-    def _due(self, job: Job) -> None:
-        self._delayed.pop(job.id, None)
-        lane = self._lanes[find_task(job.task).cpu]
-        lane.put(job)
-        self._fill(lane)
+    def _schedule(self, job: Job, delay_s: float = 0) -> None:
+        """Start the job when it is due and there is room; not at all when that is after the end."""
+        due = self.loop.time() + delay_s
+        if due <= self._deadline:
+            held = self.loop.create_task(self._wait_and_run(job, delay_s))
+            self._waiting[job.id] = held, due
+            self._held.add(held)
+            held.add_done_callback(self._held.discard)
 
-    def _fill(self, lane: Lane) -> None:
-        while (taken := lane.take()) is not None:
-            job_id, context = taken
-            job = self._store.get(job_id)
-            if job is None or job.state not in (JobState.QUEUED, JobState.RETRYING):
-                continue  # cancelled while it waited
-            task = find_task(job.task)
-            if self.loop.time() + _limit_s(task) <= self._deadline:
-                lane.room -= 1
-                run = self._runs[job_id] = Run(job, task, _limit_s(task))
-                held = self.loop.create_task(self._run(run), context=context)
-                self._held.add(held)
-                held.add_done_callback(partial(self._ended, run, lane))
-        if not self._held and not self._delayed:
-            self._idle.set()
-
-    def _ended(self, run: Run, lane: Lane, held: asyncio.Task[None]) -> None:
-        self._held.discard(held)
-        if not held.cancelled() and held.exception():
-            logger.critical("job not recorded", exc_info=held.exception(), extra={"job_id": run.job.id})
-        if self._runs.get(run.job.id) is run:
-            del self._runs[run.job.id]
-        lane.room += 1
-        self._fill(lane)
+    async def _wait_and_run(self, job: Job, delay_s: float) -> None:
+        task = find_task(job.task)
+        await asyncio.sleep(delay_s)
+        async with self._lanes[task.cpu].place(job.queue):
+            del self._waiting[job.id]
+            await self._run(Run(job, task, _limit_s(task)))
 
     async def _run(self, run: Run) -> None:
         job_id_var.set(run.job.id)
         current_run.set(run)
+        self._runs[run.job.id] = run
         now = datetime.now(UTC)
         run.job = self._store.change(
             run.job.id, state=JobState.RUNNING, attempts=run.job.attempts + 1, started_at=now, error=None
         )
         logger.info("job started", extra={"task": run.task.name, "attempt": run.job.attempts})
         try:
-            result = json.loads(json.dumps(await self._call(run), allow_nan=False))
+            # Neither NaN nor half a character can be shown to anybody later.
+            packed = json.dumps(await self._call(run), allow_nan=False, ensure_ascii=False).encode()
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it is the job's outcome
+            del self._runs[run.job.id]
             await self._fail(run, run.interrupted() if run.interrupted else error)
         else:
             del self._runs[run.job.id]
-            self._store.finish(run.job.id, JobState.SUCCEEDED, result=result, progress=run.progress)
+            done = None if run.progress is None else 1.0
+            self._store.finish(run.job.id, JobState.SUCCEEDED, result=json.loads(packed), progress=done)
             logger.info("job succeeded", extra={"task": run.task.name})
 
     async def _call(self, run: Run) -> Any:
@@ -208,7 +199,7 @@ class Runner:
                 run.stop = partial(process.interrupt, grace_s=grace_s / 2)
                 return await self._limited(run, process.call(run.job))
         if run.task.is_async:
-            work = self.loop.create_task(run.task.function(*run.job.args))
+            work = self.loop.create_task(_await(run))
             run.stop = work.cancel
             return await self._limited(run, work)
         thread = JobThread(partial(run.task.function, *run.job.args))
@@ -217,8 +208,6 @@ class Runner:
 
     async def _limited(self, run: Run, call: Awaitable[Any]) -> Any:
         work = asyncio.ensure_future(call)
-        if run.interrupted and run.stop is not None:
-            run.stop(run.interrupted)
         for limit_s in (run.soft_limit_s, hard_limit_s(run.soft_limit_s) - run.soft_limit_s):
             await asyncio.wait({work}, timeout=limit_s)
             if work.done():
@@ -226,14 +215,12 @@ class Runner:
             run.interrupt(TimeLimitExceeded)
         # Neither a thread nor a coroutine can be ended by force: it goes on, unheard.
         logger.critical("job ignores its time limit and is left behind")
-        self._left_behind.add(work)
-        work.add_done_callback(self._left_behind.discard)
         raise TimeLimitExceeded("The job ignored its soft time limit")
 
     async def _fail(self, run: Run, error: BaseException) -> None:
         job, task = run.job, run.task
-        text = f"{type(error).__name__}: {error}"[:_ERROR_CHARS]
-        del self._runs[job.id]
+        # Half a character, as in the name of a file, could not be shown.
+        text = f"{type(error).__name__}: {error}"[:_ERROR_CHARS].encode(errors="backslashreplace").decode()
         if isinstance(error, JobCancelled):
             self._store.finish(job.id, JobState.CANCELLED, error="Cancelled", reason=error.reason)
             logger.info("job cancelled while it ran")
@@ -241,18 +228,28 @@ class Runner:
             delay_s = min(_RETRY_FIRST_S * 2 ** (job.attempts - 1), _RETRY_CAP_S)
             delay_s *= random.uniform(0.5, 1.0)  # noqa: S311 - disperses a herd, keeps no secret
             logger.warning("job will be retried", exc_info=error, extra={"delay_s": round(delay_s, 1)})
-            self.schedule(self._store.change(job.id, state=JobState.RETRYING, error=text), delay_s)
+            self._schedule(self._store.change(job.id, state=JobState.RETRYING, error=text), delay_s)
         else:
             reason = error.reason if isinstance(error, JobInterrupted) else "error"
             logger.error("job is a dead letter", exc_info=error, extra={"task": task.name, "reason": reason})
-            await self._bury(task, self._store.finish(job.id, JobState.FAILED, error=text, reason=reason))
+            await _bury(task, self._store.finish(job.id, JobState.FAILED, error=text, reason=reason))
 
-    async def _bury(self, task: Task[..., Any], job: Job) -> None:
-        if task.on_dead_letter is not None:
-            try:
-                await asyncio.wrap_future(JobThread(partial(task.on_dead_letter, job)).outcome)
-            except Exception:  # the user's hook: whatever it raises must not end more than itself
-                logger.exception("on_dead_letter hook failed")
+
+async def _await(run: Run) -> Any:
+    try:
+        return await run.task.function(*run.job.args)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - also sys.exit() ends the job only
+        raise contained(error)  # noqa: B904 - it has its cause
+
+
+async def _bury(task: Task[..., Any], job: Job) -> None:
+    if task.on_dead_letter is not None:
+        try:
+            await asyncio.wrap_future(JobThread(partial(task.on_dead_letter, job)).outcome)
+        except Exception:  # the user's hook: whatever it raises must not end more than itself
+            logger.exception("on_dead_letter hook failed")
 
 
 def _limit_s(task: Task[..., Any]) -> float:

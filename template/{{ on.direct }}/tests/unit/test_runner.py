@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
@@ -13,6 +14,7 @@ from app.jobs import JobState, Task, cancel_job, enqueue, list_jobs, report_prog
 from app.jobs.declare import _declared
 from app.jobs.errors import TooManyJobs
 from app.jobs.lifespan import background_jobs
+from app.jobs.processes import _as_it_travels, _outcome
 from app.jobs.record import Job
 from app.jobs.store import job_store
 
@@ -60,13 +62,61 @@ def test_a_job_runs_and_keeps_its_result(function: Callable[..., Any]) -> None:
     assert (job.state, job.result, job.attempts) == (JobState.SUCCEEDED, 42, 1)
 
 
-def test_a_result_that_json_cannot_carry_is_a_failure() -> None:
-    def give_object() -> object:
-        return object()
+@pytest.mark.parametrize("result", [object(), math.nan, "\ud800"])
+def test_a_result_that_json_cannot_carry_is_a_failure(result: object) -> None:
+    def give() -> object:
+        return result
 
-    (job,) = run(lambda: enqueue(declare(give_object)))
+    (job,) = run(lambda: enqueue(declare(give)))
     assert (job.state, job.reason) == (JobState.FAILED, "error")
     assert buried == [job]
+
+
+async def leave(error: str) -> None:
+    sys.exit(error)
+
+
+def leave_in_a_thread(error: str) -> None:
+    sys.exit(error)
+
+
+async def raise_base_exception(error: str) -> None:
+    raise BaseException(error)  # noqa: TRY002 - the worst that can be raised
+
+
+def stop_iteration_in_a_thread(error: str) -> None:
+    raise StopIteration(error)
+
+
+@pytest.mark.parametrize("function", [leave, leave_in_a_thread, raise_base_exception, stop_iteration_in_a_thread])
+def test_what_would_end_the_process_ends_the_job(function: Callable[..., Any]) -> None:
+    async def leave_beside_another() -> None:
+        await enqueue(declare(function), "enough")
+        await enqueue(declare(double), 21, delay=timedelta(seconds=0.05))
+
+    first, second = run(leave_beside_another)
+    assert (first.state, first.reason) == (JobState.FAILED, "error")
+    assert first.error is not None
+    assert "enough" in first.error
+    assert second.state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("function", [leave, leave_in_a_thread])
+def test_a_process_outlives_what_would_end_it(function: Callable[..., Any]) -> None:
+    declared = declare(function, cpu=True)
+    job, _ = job_store().add(declared.name, "default", ["enough"], None, 0)
+    outcome = _outcome(job)
+    assert isinstance(outcome, RuntimeError)
+    assert "enough" in str(outcome)
+
+
+def test_an_error_that_cannot_be_pickled_is_told_with_its_traceback() -> None:
+    class Local(Exception):
+        pass
+
+    travelled = _as_it_travels(Local("lost"))
+    assert "lost" in str(travelled)
+    assert "Local" in travelled.__notes__[0]
 
 
 def test_only_declared_exceptions_are_tried_again() -> None:

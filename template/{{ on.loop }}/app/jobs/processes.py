@@ -1,7 +1,7 @@
 """Processes for work that computes: the event loop keeps its time, and every core is used.
 
-Each process runs one job at a time and has an executor of its own, so a job that crashes or
-has to be killed takes no other along. Progress reported in such a process is not passed on.
+Each process runs one job at a time, so a job that crashes or has to be killed takes no other
+along. Progress reported in such a process is not passed on.
 """
 
 import asyncio
@@ -11,16 +11,16 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import AsyncIterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import traceback
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from pydantic import Field
 
-from app.jobs.declare import Task, find_task, load_tasks
+from app.jobs.declare import find_task, load_tasks
 from app.jobs.errors import JobCancelled, JobInterrupted, TimeLimitExceeded
 from app.jobs.memory import resident_mb
 from app.jobs.record import Job
@@ -46,28 +46,31 @@ class ProcessDied(JobInterrupted):
 
 
 class CpuProcess:
-    """A process that runs one job at a time."""
+    """A process that runs one job at a time; `threads` wait for its answers."""
 
-    def __init__(self) -> None:
-        self._executor = ProcessPoolExecutor(1, mp_context=_context, initializer=_prepare)
-        self._pid = 0
+    def __init__(self, threads: ThreadPoolExecutor) -> None:
+        self._threads = threads
+        self._pipe, theirs = _context.Pipe()
+        self._process = _context.Process(target=_serve, args=(theirs,))
+        self._process.start()
+        theirs.close()  # so that its death is the end of the pipe
         self._jobs = 0
-        self._busy = False
         self._worn = False
-        self._killer: asyncio.TimerHandle | None = None
+        self._ready = False
 
     @property
     def usable(self) -> bool:
-        """Whether the process lives, is idle and has not grown too large."""
-        return bool(self._pid) and not self._busy and not self._worn
+        """Whether the process can take a job: it has started, lives, and is not to be replaced."""
+        return self._ready and not self._worn and self._process.is_alive()
 
     async def ready(self) -> None:
-        """Start the process, or make sure that it still lives.
+        """Wait until the process has started.
 
         Raises:
-            ProcessDied: It does not.
+            ProcessDied: It could not.
         """
-        self._pid = await self._answer(self._executor.submit(os.getpid))
+        if not self._ready:
+            self._ready = await self._wait(self._pipe.recv)
 
     async def call(self, job: Job) -> Any:
         """Run the job's function there and return its result.
@@ -75,90 +78,75 @@ class CpuProcess:
         Raises:
             ProcessDied: The process ended before the function did.
         """
+        settings = get_settings()
         self._jobs += 1
-        self._busy = True  # for ever, when nobody waits for the answer any more
-        try:
-            packed, used_mb = await self._answer(self._executor.submit(_run, job))
-        except JobInterrupted:
-            self._worn = True
-            raise
-        except Exception:
-            self._judge(0)
-            raise
-        self._judge(used_mb)
-        return json.loads(packed)
+        self._ready = False  # for ever, when nobody waits for the answer any more
+        outcome, used_mb = await self._wait(self._ask, job)
+        self._ready = True
+        self._worn |= 0 < settings.recycle_after_jobs <= self._jobs or 0 < settings.memory_limit_mb < used_mb
+        if isinstance(outcome, Exception):
+            raise outcome
+        return json.loads(outcome)
 
     def interrupt(self, reason: type[JobInterrupted], grace_s: float) -> None:
         """Raise `reason` inside the task; kill the process if that does not end it within `grace_s`."""
-        if self._busy:
-            self._signal(next((number for number, kind in _SIGNALS.items() if kind is reason), signal.SIGKILL))
-            self._killer = asyncio.get_running_loop().call_later(grace_s, self._signal, signal.SIGKILL)
+        self._worn = True  # what strikes late must not hit another job
+        number = next((number for number, kind in _SIGNALS.items() if kind is reason), signal.SIGKILL)
+        if self._process.is_alive() and self._process.pid:
+            os.kill(self._process.pid, number)
+        asyncio.get_running_loop().call_later(grace_s, self._process.kill)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End the process, whatever it does."""
-        self._signal(signal.SIGKILL)
-        await asyncio.to_thread(self._executor.shutdown, cancel_futures=True)
+        self._process.kill()
 
-    def _judge(self, used_mb: float) -> None:
-        settings = get_settings()
-        self._busy = False
-        self._worn = 0 < settings.recycle_after_jobs <= self._jobs or 0 < settings.memory_limit_mb < used_mb
+    def _ask(self, job: Job) -> Any:
+        self._pipe.send(job)
+        return self._pipe.recv()
 
-    def _signal(self, number: signal.Signals) -> None:
-        # It may be gone already; 0 would mean this very process and its siblings.
-        if self._pid:
-            with suppress(ProcessLookupError):
-                os.kill(self._pid, number)
-
-    async def _answer(self, future: Future[Any]) -> Any:
+    async def _wait(self, call: Callable[..., Any], *args: Any) -> Any:
         try:
-            return await asyncio.wrap_future(future)
-        except BrokenProcessPool as error:
-            self._pid = 0
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call, *args)
+        except (EOFError, OSError) as error:
             raise ProcessDied("The process of the job died") from error
-        finally:
-            if self._killer is not None:
-                self._killer.cancel()
 
 
 class CpuPool:
     """As many processes as may compute at once; they start when they are needed first."""
 
     def __init__(self) -> None:
-        self._room = asyncio.Semaphore(PoolSettings().cpu_processes)
-        self._idle: list[CpuProcess] = []
+        processes = PoolSettings().cpu_processes
+        self._room = asyncio.Semaphore(processes)
+        self._threads = ThreadPoolExecutor(processes, thread_name_prefix="cpu")
+        self._idle: set[CpuProcess] = set()
+        self._busy: set[CpuProcess] = set()
 
     @asynccontextmanager
     async def process(self) -> AsyncIterator[CpuProcess]:
         """Hold a process of one's own, waiting for it if need be."""
         async with self._room:
-            process = await self._take()
+            self._idle = {process for process in self._idle if process.usable}  # it may have died since
+            process = self._idle.pop() if self._idle else CpuProcess(self._threads)
+            self._busy.add(process)
             try:
+                await process.ready()
                 yield process
             finally:
+                self._busy.discard(process)
                 if process.usable:
-                    self._idle.append(process)
+                    self._idle.add(process)
                 else:
-                    await process.close()
+                    process.close()
 
-    async def close(self) -> None:
-        """End the idle processes."""
-        while self._idle:
-            await self._idle.pop().close()
-
-    async def _take(self) -> CpuProcess:
-        if self._idle:
-            process = self._idle.pop()
-            with suppress(ProcessDied):  # it died while nobody needed it
-                await process.ready()
-                return process
-        process = CpuProcess()
-        await process.ready()
-        return process
+    def close(self) -> None:
+        """End all processes."""
+        for process in self._idle | self._busy:
+            process.close()
+        self._idle.clear()
 
 
-def _prepare() -> None:
-    """Make a new process ready: it ends with its parent, and by nothing else."""
+def _serve(pipe: Connection) -> None:
+    """Answer each job with its outcome, until the parent ends this process or has gone."""
     configure_logging()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # a Ctrl-C or a stop reaches the whole group; the parent decides
@@ -166,6 +154,11 @@ def _prepare() -> None:
         signal.signal(number, _interrupt)
     threading.Thread(target=_end_with_parent, name="watch-parent", daemon=True).start()
     load_tasks()
+    with suppress(EOFError, OSError):
+        pipe.send(True)
+        while True:
+            job = pipe.recv()
+            pipe.send((_outcome(job), resident_mb()))
 
 
 def _end_with_parent() -> None:
@@ -181,29 +174,31 @@ def _interrupt(number: int, frame: object) -> None:
         raise _SIGNALS[signal.Signals(number)]
 
 
-def _run(job: Job) -> tuple[str, float]:
-    """Run one job; return its result as JSON, and how much memory the process uses now."""
+def _outcome(job: Job) -> bytes | Exception:
+    """Run one job; return its result as JSON, or what it raised."""
     job_id_var.set(job.id)
-    task = find_task(job.task)
-    current = current_run.set(Run(job, task, 0))
     try:
-        result = _call(task, job)
-    except Exception as error:
-        _check_travels(error)
-        raise
-    finally:
-        current_run.reset(current)
-    return json.dumps(result, allow_nan=False), resident_mb()
+        task = find_task(job.task)
+        current = current_run.set(Run(job, task, 0))
+        try:
+            result = task.function(*job.args)
+            result = asyncio.run(result) if task.is_async else result
+        finally:
+            current_run.reset(current)
+        # Neither NaN nor half a character can be shown to anybody later.
+        return json.dumps(result, allow_nan=False, ensure_ascii=False).encode()
+    except BaseException as error:  # noqa: BLE001 - also sys.exit() ends the job only
+        return _as_it_travels(error)
 
 
-def _call(task: Task[..., Any], job: Job) -> Any:
-    result = task.function(*job.args)
-    return asyncio.run(result) if task.is_async else result
-
-
-def _check_travels(error: Exception) -> None:
-    """Raise what can be said of the error when it cannot be pickled: it would break the executor."""
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
-    except Exception:  # noqa: BLE001 - whatever the error's own class raises here
-        raise RuntimeError(f"{type(error).__name__}: {error}") from None
+def _as_it_travels(error: BaseException) -> Exception:
+    """Return the error with its traceback, or what can be said of it when it cannot be pickled or is no `Exception`."""
+    note = "".join(traceback.format_exception(error))
+    with suppress(Exception):  # whatever the error's own class raises here
+        error.add_note(note)
+        copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+        if isinstance(copy, Exception):
+            return copy
+    said = RuntimeError(f"{type(error).__name__}: {error}")
+    said.add_note(note)
+    return said
