@@ -19,11 +19,6 @@ def messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         cached.cache_clear()
 
 
-def test_the_messages_of_all_lanes_are_counted(messages: Path) -> None:
-    broker.ring_all([("a", "urgent"), ("b", "default"), ("c", "bulk")])
-    assert broker.broker_depth() == 3
-
-
 def test_a_folder_that_cannot_be_made_is_a_broker_that_does_not_answer(messages: Path) -> None:
     messages.parent.write_text("in the way")
     with pytest.raises(Unavailable):
