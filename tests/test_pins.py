@@ -32,13 +32,12 @@ def test_every_direct_requirement_is_pinned(case: Case) -> None:
             assert {name.split("[")[0] for name in names} <= pinned
 
 
-@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 @pytest.mark.parametrize("name", [path.name for path in PINS])
-def test_a_set_is_complete_on_every_python(name: str, python: str, tmp_path: Path) -> None:
-    """Nothing is missing and nothing clashes, so uv and pip install the same."""
+def test_a_set_is_complete_on_every_python(name: str, tmp_path: Path) -> None:
+    """Nothing is missing and nothing clashes from 3.11 on, so uv and pip install the same."""
     resolved = tmp_path / "resolved.txt"
     flags = ["--no-header", "--no-annotate", "--universal", "--quiet", "--no-emit-index-url", "--no-emit-find-links"]
-    command = ["uv", "pip", "compile", f"{ROOT}/pins/{name}", "--python-version", python, *flags]
+    command = ["uv", "pip", "compile", f"{ROOT}/pins/{name}", "--python-version", "3.11", *flags]
     subprocess.run([*command, "--output-file", str(resolved)], check=True)
     pinned = {line.split("==")[0]: line for line in (ROOT / "pins" / name).read_text().splitlines()}
     found = [line.split(" ;")[0] for line in resolved.read_text().splitlines()]
