@@ -74,14 +74,21 @@ def test_memory_sets_the_size_and_the_recycling_of_a_process(
     settings = derived("celery", memory=memory, work="cpu", cores=2)
 
     assert (settings.memory_mb, settings.recycle_after_jobs) == (memory_mb, recycle_after_jobs)
-    assert settings.worker_limit_mb == settings.processes * memory_mb + 128
-    assert settings.worker_reservation_mb == settings.worker_limit_mb // 2
+    assert settings.worker_limit_mb == settings.processes * (memory_mb + 50) + 128
+    assert settings.worker_reservation_mb == (settings.processes * memory_mb + 128) // 2
+
+
+def test_one_process_with_threads_may_be_replaced_while_its_jobs_end() -> None:
+    threads, several = derived("dramatiq", work="io", cores=2), derived("dramatiq", work="mixed", cores=2)
+
+    assert threads.worker_limit_mb == 2 * (200 + 6 * 50) + 128
+    assert (several.processes, several.worker_limit_mb) == (2, 3 * (200 + 2 * 50) + 128)
 
 
 def test_an_event_loop_counts_its_process_pool_for_cpu_work() -> None:
-    assert derived("arq", work="io", cores=4).worker_limit_mb == 200 + 128
-    assert derived("arq", work="cpu", cores=4).worker_limit_mb == 5 * 200 + 128
-    assert derived("arq", work="cpu", cores=4, memory="model").worker_limit_mb == 2 * 2048 + 128
+    assert derived("arq", work="io", cores=4).worker_limit_mb == 2 * (200 + 12 * 50) + 128
+    assert derived("arq", work="cpu", cores=4).worker_limit_mb == 2 * (5 * 200 + 4 * 50) + 128
+    assert derived("arq", work="cpu", cores=4, memory="model").worker_limit_mb == 2 * 2048 + 50 + 128
 
 
 def test_the_api_has_room_for_the_work_where_it_does_the_work() -> None:

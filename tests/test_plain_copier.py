@@ -18,7 +18,7 @@ from bgtasks.recommend import overrule_cost, recommend
 ROOT = Path(__file__).parents[1]
 QUESTIONS = load_questions(ROOT)
 MATRIX = load_matrix(ROOT / "matrix.yml")
-RECORD = "docs/decisions/0001-use-{{ backend }}.md.jinja"
+RECORD = "docs/decisions/{{ record }}-use-{{ backend }}.md.jinja"
 ANSWERS_FILE = "{{ _copier_conf.answers_file }}.jinja"
 PROBE = "{{ dict(on=on, broker=broker, store=store, best=recommended, derived=derived, slug=project_slug) | to_json }}"
 

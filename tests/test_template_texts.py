@@ -32,6 +32,6 @@ def test_the_task_in_the_readme_is_formatted_as_lint_wants_it() -> None:
 
 def hidden() -> re.Pattern[str]:
     """Return the rule of what is answered with 404; the first rule that matches counts, so it comes first."""
-    rules = re.findall(r"location ~ (\S+) \{\n\s*(.*);", (BASE / "ops" / "nginx.conf").read_text())
+    rules = re.findall(r"location ~ (\S+) \{\n\s*(.*);", (BASE / "ops" / "nginx.conf.jinja").read_text())
     assert rules[0][1] == "return 404"
     return re.compile(rules[0][0])

@@ -25,14 +25,15 @@ from celery.worker.consumer import Consumer
 from celery.worker.request import Request
 from kombu.connection import Connection
 
-from app.jobs.broker import celery_app
-from app.jobs.declare import declared_tasks
+from app.jobs import transport
+from app.jobs.broker import celery_app, ring
+from app.jobs.declare import declared_tasks, lanes
+from app.jobs.errors import Unavailable
 from app.jobs.heartbeat import touch
 from app.jobs.keeper import keeper
-from app.jobs.recovery import Recovery
-from app.jobs.transport import assure
+from app.jobs.recovery import Recovery, end_rounds
 from app.observability import configure_logging
-from app.settings import get_settings, hard_limit_s
+from app.settings import Settings, get_settings, hard_limit_s
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,12 @@ _BACKSTOP_S = 60.0
 _RECOVERING = 2
 
 _held_since: WeakKeyDictionary[Request, float] = WeakKeyDictionary()
+
+
+class WorkerSettings(Settings):
+    """The settings of a worker, beside those of the whole service."""
+
+    task_events: bool = False
 
 
 def worker_settings() -> dict[str, Any]:
@@ -71,8 +78,9 @@ def worker_settings() -> dict[str, Any]:
         "broker_channel_error_retry": True,  # a full Redis, a queue that was deleted: no reason to end
         "broker_heartbeat": 6,  # a dead RabbitMQ is noticed after twice as long
         "worker_cancel_long_running_tasks_on_connection_loss": False,  # their leases live on
-        # Nobody listens for remote control or events, and both cost messages.
-        "worker_enable_remote_control": False,
+        # For Flower, which asks and listens; both cost messages.
+        "worker_enable_remote_control": WorkerSettings().task_events,
+        "worker_send_task_events": WorkerSettings().task_events,
         "worker_consumer": _Consumer,
         "worker_redirect_stdouts": False,
     }
@@ -86,7 +94,7 @@ class _Pulse(bootsteps.StartStopStep):
         hub.call_repeatedly(1, self._beat, consumer)
 
     def _beat(self, consumer: Any) -> None:
-        assure(consumer.connection)
+        transport.assure(consumer.connection)
         touch(get_settings().heartbeat_dir / "0")
         for request in list(state.reserved_requests):
             # RabbitMQ cuts off who holds a message for 30 minutes; a job may run for hours.
@@ -95,9 +103,21 @@ class _Pulse(bootsteps.StartStopStep):
 
 
 class _Consumer(Consumer):
+    connection_errors: tuple[type[Exception], ...]
+
     class Blueprint(Consumer.Blueprint):
         # For delays Celery would declare 28 exchanges and queues; ours live in the job store.
         default_steps = tuple(step for step in Consumer.Blueprint.default_steps if "delayed" not in step)
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        # What is no message at all has been taken off when that is noticed: connect anew and go on.
+        self.connection_errors = (*self.connection_errors, *transport.GARBLED)
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Drop a message that nobody can read."""
+        super().on_decode_error(message, exc)
+        _drop_garbled()
 
     def ensure_connected(self, conn: Connection) -> Connection:
         """Wait for the broker for as long as it takes; Celery would look ever more seldom, then give up."""
@@ -109,6 +129,8 @@ class _Consumer(Consumer):
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Forget the messages held over the lost connection: they come again, and find their jobs running."""
+        if isinstance(exc, transport.GARBLED):
+            _drop_garbled()
         for request in list(state.active_requests):
             request.acknowledged = True
         with warnings.catch_warnings():
@@ -158,9 +180,21 @@ def _start_process(**_: object) -> None:
         Recovery().start()
 
 
+def _drop_garbled(**_: object) -> None:
+    """Let a process of the pool count a message that nobody could read; this one has no job store."""
+    try:
+        ring("garbled-message", lanes()[-1])
+    except Unavailable as error:
+        logger.warning("garbled message not counted", extra={"error": str(error)})
+
+
 def _outlive_term(**_: object) -> None:
     # What a job starts would inherit that the signal is ignored, but not this.
     signal.signal(signal.SIGTERM, lambda *_: None)
+
+
+def _end_process(**_: object) -> None:
+    end_rounds()
 
 
 def _leave_in_time() -> None:
@@ -169,6 +203,7 @@ def _leave_in_time() -> None:
         threading.Event().wait(0.5)
     threading.Event().wait(get_settings().drain_s)
     try:
+        end_rounds()
         keeper().hand_back()
         logging.shutdown()
     finally:
@@ -194,11 +229,15 @@ def main() -> None:
     """Run the worker until SIGTERM or Ctrl-C."""
     _configure_logging()
     signals.worker_process_init.connect(_start_process)
+    signals.worker_process_shutdown.connect(_end_process)
     signals.task_prerun.connect(_outlive_term)
+    signals.task_rejected.connect(_drop_garbled)
+    signals.task_unknown.connect(_drop_garbled)
     app = celery_app()
     app.conf.update(worker_settings())
     app.steps["consumer"].add(_Pulse)
-    worker = _Worker(app=app, quiet=True, without_gossip=True, without_mingle=True, without_heartbeat=True)
+    silent = not WorkerSettings().task_events
+    worker = _Worker(app=app, quiet=True, without_gossip=True, without_mingle=True, without_heartbeat=silent)
     worker.start()
     sys.exit(worker.exitcode)
 

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from functools import cache
 from time import time
 from typing import Any, TypeVar
 
@@ -25,7 +24,9 @@ from redis.retry import Retry
 from app.jobs.errors import Unavailable
 from app.jobs.execute import close, run_job
 from app.jobs.heartbeat import beat
-from app.jobs.pool import ThreadSettings
+from app.jobs.pool import ThreadSettings, may_take
+from app.jobs.redis_url import redis_url
+from app.jobs.threads import Once
 from app.settings import get_settings
 
 logger = logging.getLogger(__name__)
@@ -38,10 +39,10 @@ _HEAD_START_MS = {"urgent": 100 * _DAY_MS}
 _PAUSE_S = 1.0
 
 
-@cache
+@Once
 def _redis() -> Redis:
     return Redis.from_url(
-        get_settings().broker_url.get_secret_value(),
+        redis_url(get_settings().broker_url),
         socket_timeout=1,
         socket_connect_timeout=1,
         socket_keepalive=True,
@@ -113,12 +114,13 @@ class _Worker(Worker):
     async def _take(self, room: int) -> bool:
         """Take up to `room` messages off the queue; return whether there may be more."""
         async with self.taking:
-            if not self.allow_pick_jobs:
+            if not may_take():
                 return False
             taken = await self.pool.zpopmin(self.queue_name, room)
             for message, score in taken:
                 job_id = message.decode(errors="replace")
-                self.tasks[job_id] = self.loop.create_task(self.run_job(job_id, score))
+                task = self.loop.create_task(self.run_job(job_id, score))
+                self.tasks[f"{job_id} {id(task)}"] = task  # a repeat must not hide the job that runs
         return len(taken) == room
 
     async def run_job(self, job_id: str, score: int) -> None:
@@ -155,7 +157,7 @@ async def _serve(stop: threading.Event, patience_s: Callable[[], float]) -> None
     polling = asyncio.create_task(_poll(worker))
     await asyncio.to_thread(stop.wait)
     async with worker.taking:
-        worker.allow_pick_jobs = False
+        pass  # what is taken now has a task then
     for left_s in (patience_s(), _PAUSE_S):
         if worker.running:
             await asyncio.wait(worker.running, timeout=left_s)
@@ -179,7 +181,7 @@ async def _poll(worker: _Worker) -> None:
 def _pool() -> ArqRedis:
     return ArqRedis(
         ConnectionPool.from_url(
-            get_settings().broker_url.get_secret_value(),
+            redis_url(get_settings().broker_url),
             socket_timeout=5,
             socket_connect_timeout=1,
             socket_keepalive=True,

@@ -1,6 +1,8 @@
 """Thumbnails: upload an image, fetch the small one when its job is done."""
 
-from fastapi import APIRouter, HTTPException, Response, UploadFile, status
+from typing import Annotated
+
+from fastapi import APIRouter, Header, HTTPException, Response, UploadFile, status
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 
@@ -14,13 +16,15 @@ _MAX_BYTES = 20_000_000
 
 
 @router.post("", status_code=status.HTTP_202_ACCEPTED)
-async def upload(image: UploadFile, response: Response) -> Job:
+async def upload(
+    image: UploadFile, response: Response, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
+) -> Job:
     """Keep the image and shrink it in the background."""
     content = await image.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise HTTPException(status.HTTP_413_CONTENT_TOO_LARGE, f"The image is larger than {_MAX_BYTES} bytes")
     name = await run_in_threadpool(store_upload, content)
-    return accepted(await enqueue(make_thumbnail, name), response)
+    return accepted(await enqueue(make_thumbnail, name, idempotency_key=idempotency_key), response)
 
 
 @router.get("/{job_id}/image")

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class JobState(StrEnum):
@@ -31,10 +31,13 @@ class Job(BaseModel):
     id: str
     task: str
     queue: str
-    args: list[Any]
+    # A queue forgets more than 1 kB of them once the job can never run again.
+    args: list[Any] = []
     state: JobState
     attempts: int
     max_retries: int
+    # Counts every claim, also of a try that was handed back: whoever has the last one holds the job.
+    claims: int = Field(default=0, exclude=True)
     progress: float | None = None
     result: Any = None
     error: str | None = None

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,17 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Service:
-    """The running service."""
+    """The running service; its worker, if it has one, is the head of a process group."""
 
     api: httpx2.Client
     env: dict[str, str]
+    folder: Path
+    stack: ExitStack = field(default_factory=ExitStack)
+    worker: "subprocess.Popen[bytes] | None" = None
+
+    def start_worker(self) -> None:
+        """Start a worker that ends with the service."""
+        self.worker = self.stack.enter_context(process(self.folder / "worker.log", self.env, "-m", "app.worker"))
 
     def wait(self, job_id: str, *states: str, seconds: float = 30) -> dict[str, Any]:
         """Return the job once it is in one of the states, or is final."""
@@ -48,18 +55,21 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         env = os.environ | stack.enter_context(broker(folder)) | settings
         port = free_port()
         stack.enter_context(process(folder / "api.log", env, "-m", "uvicorn", "app.main:app", "--port", str(port)))
-        if importlib.util.find_spec("app.worker"):
-            stack.enter_context(process(folder / "worker.log", env, "-m", "app.worker"))
         api = stack.enter_context(httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=10))
+        started = Service(api, env, folder, stack)
+        if importlib.util.find_spec("app.worker"):
+            started.start_worker()
         wait_for_api(api, folder / "api.log")
-        yield Service(api, env)
+        yield started
 
 
 @contextmanager
 def process(log: Path, env: dict[str, str], *args: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Python with these arguments until the block ends."""
-    with log.open("wb") as output:
-        running = subprocess.Popen([sys.executable, *args], cwd=ROOT, env=env, stdout=output, stderr=output)
+    """Run Python with these arguments, in a process group of its own, until the block ends."""
+    with log.open("ab") as output:
+        running = subprocess.Popen(
+            [sys.executable, *args], cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True
+        )
     try:
         yield running
     finally:

@@ -60,7 +60,7 @@ def dev(tmp_path: Path, urls: dict[str, str]) -> Iterator[Dev]:
         process = subprocess.Popen(poe, cwd=ROOT, env=env, stdout=output, stderr=output, start_new_session=True)
         try:
             wait_for_api(api, log)
-            yield Dev(process, tmp_path, Service(api, env))
+            yield Dev(process, tmp_path, Service(api, env, tmp_path))
         finally:
             for pid in marked(tmp_path):
                 os.kill(pid, signal.SIGKILL)

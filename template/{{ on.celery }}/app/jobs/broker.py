@@ -16,17 +16,19 @@ from app.jobs import transport
 from app.jobs.declare import lanes
 from app.jobs.errors import Unavailable
 from app.jobs.execute import run_job
+from app.jobs.threads import Once
 from app.settings import get_settings
 
 R = TypeVar("R")
 
 
-@cache
+@Once
 def celery_app() -> Celery:
     """Return Celery on the broker that `BROKER_URL` names; it connects on first use."""
     settings = get_settings()
-    app = Celery(settings.service, broker=settings.broker_url.get_secret_value(), set_as_current=False)
+    app = Celery(settings.service, set_as_current=False)
     app.conf.update(
+        transport.address(settings),
         task_queues=[queue_of(lane) for lane in lanes()],
         task_default_queue=queue_of(lanes()[-1]).name,
         # With kombu's own number of retries, a connection that cannot be made is tried for ever.

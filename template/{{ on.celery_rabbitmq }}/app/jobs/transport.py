@@ -1,6 +1,7 @@
 """Where Celery keeps its messages: durable queues in RabbitMQ."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from amqp.exceptions import AMQPError
 from kombu.connection import Connection
@@ -11,6 +12,15 @@ from app.settings import Settings
 
 # What these calls raise when the broker does not answer.
 ERRORS = (OperationalError, AMQPError, OSError)
+# A queue of RabbitMQ holds messages and nothing else.
+GARBLED: tuple[type[Exception], ...] = ()
+
+
+def address(settings: Settings) -> dict[str, Any]:
+    """Return where RabbitMQ is, and with TLS whose certificate it has to show: kombu takes any host's."""
+    url = settings.broker_url.get_secret_value()
+    name = {"server_hostname": urlsplit(url).hostname}
+    return {"broker_url": url, "broker_use_ssl": name if url.startswith("amqps://") else None}
 
 
 def options(settings: Settings) -> dict[str, Any]:

@@ -3,14 +3,22 @@
 from typing import Any
 
 from kombu.connection import Connection
-from kombu.entity import Exchange, Queue
+from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from app.jobs.redis_url import redis_url
 from app.settings import Settings
 
 # What these calls raise when the broker does not answer.
 ERRORS = (OperationalError, RedisError, OSError)
+# What a worker meets when something lies in a queue that is no message at all.
+GARBLED = (ValueError, LookupError, TypeError)
+
+
+def address(settings: Settings) -> dict[str, Any]:
+    """Return where Redis is."""
+    return {"broker_url": redis_url(settings.broker_url)}
 
 
 def options(settings: Settings) -> dict[str, Any]:
@@ -18,9 +26,9 @@ def options(settings: Settings) -> dict[str, Any]:
     return {
         "global_keyprefix": f"{settings.service}:",  # several services may share one Redis
         "queue_order_strategy": "priority",  # the first queue first; Celery's default takes turns
-        # A message is acknowledged within minutes, and recovery is not left to it: this only
-        # clears away what a killed worker held, and such a message finds that its job is done.
-        "visibility_timeout": 3600,
+        # Taking a message writes nothing, so a full Redis drains. What a killed worker held comes
+        # back through the record of its job.
+        "ack_emulation": False,
         "socket_timeout": 1.5,  # without it a Redis that hangs hangs its callers
         "socket_connect_timeout": 1,
         "socket_keepalive": True,
@@ -29,8 +37,8 @@ def options(settings: Settings) -> dict[str, Any]:
 
 
 def queue(settings: Settings, lane: str) -> Queue:
-    """Return the queue of a lane."""
-    return Queue(lane, Exchange(lane), routing_key=lane)
+    """Return the queue of a lane: a list that is there while it holds messages, so nothing to declare."""
+    return Queue(lane, routing_key=lane, no_declare=True)
 
 
 def hurry(connection: Connection) -> None:

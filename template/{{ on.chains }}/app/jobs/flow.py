@@ -76,5 +76,5 @@ def _record(flow: list[str | int], key: str) -> Job:
     # Nothing is rung for here: recovery does so within a second, also when there are thousands.
     outcome, record = job_store().step("flow", limit, retention_ms, key, *flow)
     if outcome == "full":
-        raise TooManyJobs(f"{limit} jobs wait already", retry_after_s=30)
+        raise TooManyJobs(record, retry_after_s=30)
     return to_job(record)

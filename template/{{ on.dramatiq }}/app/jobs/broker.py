@@ -6,7 +6,6 @@ A message carries a job id and nothing else. Retries, delays and limits live in 
 import logging
 import threading
 from collections.abc import Callable
-from functools import cache
 from typing import TypeVar
 
 import dramatiq
@@ -18,6 +17,7 @@ from app.jobs.errors import Unavailable
 from app.jobs.execute import run_job
 from app.jobs.pool import ThreadSettings
 from app.jobs.take import ACTOR, QUEUE
+from app.jobs.threads import Once
 from app.settings import get_settings
 
 R = TypeVar("R")
@@ -25,7 +25,7 @@ R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
 
-@cache
+@Once
 def _broker() -> transport.JobBroker:
     # Dramatiq's own log would repeat every start and stop; what it warns of is said.
     logging.getLogger("dramatiq").setLevel(logging.WARNING)
@@ -79,8 +79,10 @@ def serve(stop: threading.Event, patience_s: Callable[[], float]) -> None:
     # A limit that strikes just as its job ends can end the thread: a new process has them all again.
     while not stop.wait(1) and all(thread.is_alive() for thread in [*takers, *worker.workers]):
         pass
+    stop.set()
     # First no more messages, then no more threads: what was taken gets its thread.
     for taker in takers:
         taker.stop()
         taker.join(2)
+        taker.close()
     worker.stop(timeout=int(patience_s() * 1000))

@@ -19,7 +19,7 @@ from dramatiq.message import Message
 
 from app.jobs.declare import lanes
 from app.jobs.heartbeat import beat
-from app.jobs.pool import ThreadSettings
+from app.jobs.pool import ThreadSettings, may_take
 
 # The queue and the actor that Dramatiq's worker knows; which lane a message came from is over by then.
 QUEUE, ACTOR = "jobs", "run_job"
@@ -72,7 +72,7 @@ class Taker(Consumer):
             return None
         data = None
         try:
-            data = self.take(_in_turn(lanes()))
+            data = self.take(_in_turn(lanes())) if may_take() else None
         finally:
             if data is None:
                 _idle_threads().release()

@@ -1,6 +1,7 @@
 """Where Dramatiq keeps its messages: lists in Redis."""
 
 from threading import Event
+from typing import Any
 
 from dramatiq import Message
 from dramatiq.broker import Consumer
@@ -11,24 +12,12 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from app.jobs.declare import lanes
+from app.jobs.redis_url import redis_url
 from app.jobs.take import Taker
 from app.settings import Settings
 
 # What these calls raise when the broker does not answer.
 ERRORS = (RedisError,)
-
-# Taking is one step, so nothing is left half taken, and it writes nothing, so a full Redis drains.
-_TAKE = """
-for _, lane in ipairs(KEYS) do
-  local id = redis.call('LPOP', lane)
-  if id then
-    local data = redis.call('HGET', lane .. '.msgs', id)
-    redis.call('HDEL', lane .. '.msgs', id)
-    return data or ''
-  end
-end
-return false
-"""
 
 
 class JobBroker(RedisBroker):
@@ -36,7 +25,7 @@ class JobBroker(RedisBroker):
 
     def __init__(self, settings: Settings) -> None:
         client = Redis.from_url(
-            settings.broker_url.get_secret_value(),
+            redis_url(settings.broker_url),
             socket_timeout=1,  # callers of the API want an answer; the worker looks again anyway
             socket_connect_timeout=1,
             socket_keepalive=True,
@@ -47,19 +36,18 @@ class JobBroker(RedisBroker):
             client=client,
             middleware=[],  # retries, limits and results are the job record's
             namespace=f"{{{settings.service}}}:messages",
-            # Leases bring back what a crash leaves. A short one would take a quiet API for dead, and
-            # tidying up behind the dead scans all keys.
-            heartbeat_timeout=3_600_000,
         )
-        self.take_script = client.register_script(_TAKE)
 
     def key(self, lane: str) -> str:
         """Return the key of the list in which the lane's messages wait."""
         return f"{self.namespace}:{lane}"
 
     def send(self, message: Message[None]) -> None:
-        """Put the message in its lane."""
-        self.enqueue(message)
+        """Put the message in its lane.
+
+        Dramatiq's own script keeps account of what each worker has taken, which the leases of jobs do here.
+        """
+        self.client.rpush(self.key(message.queue_name), message.encode())
 
     def depth(self) -> int:
         """Return how many messages wait, in all lanes together."""
@@ -83,8 +71,9 @@ class _RedisTaker(Taker):
         self._woken = Event()
 
     def take(self, lanes: list[str]) -> bytes | None:
-        data: bytes | None = self._broker.take_script(keys=[self._broker.key(lane) for lane in lanes])
-        return data
+        keys = [self._broker.key(lane) for lane in lanes]
+        taken: Any = self._broker.client.lmpop(len(keys), *keys, direction="LEFT")
+        return taken[1][0] if taken else None
 
     def rest(self, seconds: float) -> None:
         if not self._woken.wait(seconds):

@@ -7,34 +7,57 @@ taken it, so what a crash interrupts comes back through the lease of its job rec
 import logging
 import threading
 from collections.abc import Callable
-from functools import cache
 from typing import Any, TypeVar
 
 from huey import Huey
 from huey.consumer import Consumer, Worker
+from huey.registry import Message
+from huey.serializer import Serializer
 
 from app.jobs import transport
 from app.jobs.errors import Unavailable
 from app.jobs.execute import run_job
 from app.jobs.heartbeat import beat
-from app.jobs.pool import ThreadSettings
+from app.jobs.pool import ThreadSettings, may_take
+from app.jobs.threads import Once
 from app.settings import get_settings
 
 R = TypeVar("R")
 
+_NAME = f"{run_job.__module__}.run_job"
 # Workers take the highest priority first.
 _PRIORITY = {"urgent": 10}
 
 
-@cache
+class _JobIds(Serializer):
+    """Writes a message as the job id in plain text: whatever else lies there is no job, and no code that runs."""
+
+    def _serialize(self, data: Message) -> bytes:
+        job_id: str = data.args[0]
+        return job_id.encode()
+
+    def _deserialize(self, data: bytes) -> Message:
+        return Message(name=_NAME, args=(data.decode(errors="replace"),), kwargs={}, retries=0)
+
+
+@Once
 def _huey() -> Huey:
-    huey = transport.connect(get_settings())
+    huey = transport.connect(get_settings(), _JobIds())
     # Huey's own log would repeat every message; the job's log says what matters.
     logging.getLogger("huey").setLevel(logging.WARNING)
+    # Each thread would trace an outage several times a second; recovery says it once.
+    for name in ("Worker", "Scheduler"):
+        logging.getLogger(f"huey.consumer.{name}").addFilter(_is_no_outage)
+    # Huey would ask its storage, for each message, whether it was revoked; the record says more.
+    huey.execute = lambda message, now=None: message.execute()
     return huey
 
 
-@cache
+def _is_no_outage(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], transport.ERRORS))
+
+
+@Once
 def _doorbell() -> Any:
     return _huey().task(name="run_job", retries=0)(run_job)
 
@@ -60,8 +83,8 @@ def broker_depth() -> int:
 
 
 def ping_broker() -> None:
-    """Raise `Unavailable` when the broker does not answer."""
-    broker_depth()
+    """Raise `Unavailable` when the broker takes no messages."""
+    _guard(lambda: transport.assure(_huey()))
 
 
 def _guard(call: Callable[[], R]) -> R:
@@ -72,11 +95,14 @@ def _guard(call: Callable[[], R]) -> R:
 
 
 class _BeatingWorker(Worker):
-    """A worker that shows each round that it still takes messages."""
+    """A worker that shows each round that it still takes messages, until it may take no more."""
 
     def loop(self, now: Any = None) -> None:
         beat(threading.current_thread().name)
-        super().loop(now)
+        if may_take():
+            super().loop(now)
+        else:
+            self.stop_flag.wait()
 
 
 class _Consumer(Consumer):

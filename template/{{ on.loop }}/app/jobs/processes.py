@@ -30,6 +30,8 @@ from app.settings import Settings, get_settings
 
 # New processes, not forks: no lock, connection or thread of the parent comes along.
 _context = multiprocessing.get_context("spawn")
+_NICENESS = 10
+_STOPS = {signal.SIGINT, signal.SIGTERM}
 _SIGNALS = {signal.SIGUSR1: TimeLimitExceeded, signal.SIGUSR2: JobCancelled}
 
 
@@ -52,7 +54,13 @@ class CpuProcess:
         self._threads = threads
         self._pipe, theirs = _context.Pipe()
         self._process = _context.Process(target=_serve, args=(theirs,))
+        # A stop of the whole group must not end it before it can say that it ignores it.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
         self._process.start()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if self._process.pid:
+            # What computes may wait; the event loop, its requests and leases may not.
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
         theirs.close()  # so that its death is the end of the pipe
         self._jobs = 0
         self._worn = False
@@ -148,8 +156,9 @@ class CpuPool:
 def _serve(pipe: Connection) -> None:
     """Answer each job with its outcome, until the parent ends this process or has gone."""
     configure_logging()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOPS:
         signal.signal(number, signal.SIG_IGN)  # a Ctrl-C or a stop reaches the whole group; the parent decides
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
     for number in _SIGNALS:
         signal.signal(number, _interrupt)
     threading.Thread(target=_end_with_parent, name="watch-parent", daemon=True).start()

@@ -11,19 +11,20 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 from app.jobs.errors import JobCancelled, TimeLimitExceeded, Unavailable
 from app.jobs.heartbeat import taking_jobs, touch
 from app.jobs.run import Run, give_up
 from app.jobs.store import job_store
+from app.jobs.threads import Once
 from app.settings import get_settings, hard_limit_s
 
 logger = logging.getLogger(__name__)
 
 _TICK_S = 1.0
+_RECORDING_S = 2.0
 # A thread that holds the GIL this long past every limit is ended by a timer that needs no GIL.
 _WATCHDOG_S = 120.0
 
@@ -60,6 +61,16 @@ class Keeper:
 
     def hand_back(self) -> None:
         """Give every job that still runs to the other workers; the process ends after this."""
+        self._let_record()
+        self._release()
+
+    def _let_record(self) -> None:
+        """Wait for the records of jobs whose functions have ended: without them they would run again."""
+        until = monotonic() + _RECORDING_S
+        while any(run.over for run in self._held()) and monotonic() < until:
+            sleep(0.01)
+
+    def _release(self) -> None:
         for run in self._running():
             if self._store.hand_back(run.job):
                 logger.warning("job handed back", extra={"job_id": run.job.id, "task": run.task.name})
@@ -90,10 +101,11 @@ class Keeper:
             if run.held_up is not None and run.held_up():
                 run.started += _TICK_S  # its time does not run while another job is in its way
             age_s = monotonic() - run.started
-            if age_s > hard_limit_s(run.soft_limit_s):
-                self._end_process(run)
-            elif age_s > run.soft_limit_s and run.interrupted is None:
+            # In this order: on a busy machine a tick can be so late that both have passed.
+            if age_s > run.soft_limit_s and run.interrupted is None:
                 run.interrupt(TimeLimitExceeded)
+            elif age_s > hard_limit_s(run.soft_limit_s):
+                self._end_process(run)
 
     def _show_life(self) -> None:
         if self._heartbeat and taking_jobs(busy={run.thread.name for run in self._held()}):
@@ -104,7 +116,7 @@ class Keeper:
         moved = any(run.reported != run.progress for run in runs)
         if not runs or (monotonic() < self._renew_at and not moved):
             return
-        answers = self._store.renew((run.job.id, run.job.attempts, run.progress) for run in runs)
+        answers = self._store.renew((run.job, run.progress) for run in runs)
         self._renew_at = monotonic() + self._settings.lease_s / 4
         for run, answer in zip(runs, answers, strict=True):
             run.reported = run.progress
@@ -116,15 +128,16 @@ class Keeper:
     def _end_process(self, culprit: Run) -> None:
         logger.critical("hard time limit passed, ending the process", extra={"job_id": culprit.job.id})
         faulthandler.dump_traceback()
+        self._let_record()
         for run in self._running():
             if run is culprit or run.interrupted is TimeLimitExceeded:
                 run.over = True
                 give_up(run.job, TimeLimitExceeded("The job ignored its soft time limit"), TimeLimitExceeded.reason)
-        self.hand_back()
+        self._release()
         os._exit(70)
 
 
-@cache
+@Once
 def keeper() -> Keeper:
     """Return the keeper of this process, started on first use."""
     return Keeper()

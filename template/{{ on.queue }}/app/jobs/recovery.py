@@ -7,26 +7,34 @@ them does each thing once. It looks at what is due every second, at lost message
 import logging
 import random
 import threading
-from time import monotonic
+from contextlib import suppress
+from time import monotonic, sleep
 
 from app.jobs.broker import broker_depth, ring_all
 from app.jobs.declare import Task, declared_tasks, find_task, lanes
 from app.jobs.errors import Unavailable, UnknownTask
 from app.jobs.record import new_job_id
-from app.jobs.run import bury, stopping
+from app.jobs.run import bury
 from app.jobs.store import job_store
 
 logger = logging.getLogger(__name__)
 
 _TICK_S = 1.0
 _UNHEARD_EVERY_S = 5.0
+_LONGEST_ROUND_S = 1.0
+# After an outage every keeper, which ticks once a second and gives up a call after another one, has renewed by then.
+_RENEWED_S = 3.0
+
+# Held during a round: between a record that moved and its message, this process must not end.
+_round = threading.Lock()
 
 
 class Recovery:
     """The loop that makes the record the truth and the message a doorbell."""
 
     def __init__(self) -> None:
-        self._store = job_store(patient=True)
+        # Impatient: a round that waited out an outage would come before the jobs that still run renew their leases.
+        self._store = job_store()
         self._unheard_at = 0.0
         self._slots: dict[str, int] = {}
         self._thread = threading.Thread(target=self._loop, name="recovery", daemon=True)
@@ -41,29 +49,43 @@ class Recovery:
         Raises:
             Unavailable: The broker or the job store does not answer; the next round goes on.
         """
+        self._store.ping()  # a server that stands still must not find the next question when it goes on
         due = self._store.due()
-        if due.ring:
-            _ring(due.ring)
-            logger.info("jobs rung for", extra={"count": len(due.ring)})
+        # First what no later round would do, last what a full job store refuses.
         for job_id in due.dead:
             job = self._store.get(job_id)
             if job is not None:
                 bury(job)
-        for task in declared_tasks():
-            if task.every is not None:
-                self._start_period(task, int(due.now_s // task.every.total_seconds()))
+        if due.ring:
+            _ring(due.ring)
+            logger.info("jobs rung for", extra={"count": len(due.ring)})
         if monotonic() >= self._unheard_at:
             self._unheard_at = monotonic() + _UNHEARD_EVERY_S
             self._ring_unheard()
+        for task in declared_tasks():
+            if task.every is not None:
+                self._start_period(task, int(due.now_s // task.every.total_seconds()))
 
     def _loop(self) -> None:
-        while not stopping.wait(_TICK_S * random.uniform(0.8, 1.2)):  # noqa: S311 - spreads the workers
+        while True:
             try:
-                self.look()
+                with _round:
+                    self.look()
             except Unavailable as error:
                 logger.warning("recovery waits", extra={"error": str(error)})
+                self._sit_out()
             except Exception:  # the loop outlives any single failure: nothing else brings jobs back
                 logger.exception("recovery failed once")
+            sleep(_TICK_S * random.uniform(0.8, 1.2))  # noqa: S311 - spreads the workers
+
+    def _sit_out(self) -> None:
+        """Wait until the job store answers, and on until the leases of all that still runs are renewed."""
+        while True:
+            sleep(_TICK_S)
+            with suppress(Unavailable):
+                self._store.ping()
+                break
+        sleep(_RENEWED_S)
 
     def _ring_unheard(self) -> None:
         unheard = self._store.unheard(broker_depth())
@@ -80,6 +102,11 @@ class Recovery:
         self._slots[task.name] = slot
         if new:
             _ring([(job.id, job.task)])
+
+
+def end_rounds() -> None:
+    """Begin no more rounds in this process, and wait for the one that runs: it is about to end."""
+    _round.acquire(timeout=_LONGEST_ROUND_S)
 
 
 def _ring(jobs: list[tuple[str, str]]) -> None:

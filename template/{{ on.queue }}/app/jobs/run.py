@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from app.jobs.declare import Task, find_task, pack
@@ -25,6 +25,11 @@ current_run: ContextVar["Run"] = ContextVar("current_run")
 # Set when this worker process is to stop.
 stopping = threading.Event()
 
+# Jobs whose process died under them twice: one of them may be what ends it. They run one at a time,
+# because side by side the others would use up their tries with it.
+_doubted = threading.Lock()
+_DOUBTED_ATTEMPT = 3
+_DOUBTED_PAUSE_S = 0.5
 _RETRY_FIRST_S = 1.0
 _RETRY_CAP_S = 60.0
 _ERROR_CHARS = 2000
@@ -45,6 +50,7 @@ class Run:
     held_up: Callable[[], bool] | None = None
     interrupted: type[JobInterrupted] | None = None
     over: bool = False
+    doubted: bool = False
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def interrupt(self, reason: type[JobInterrupted]) -> None:
@@ -64,6 +70,8 @@ class Run:
         """End the run for its keeper: what it raised in the thread comes up here at the latest, and nothing later."""
         with self._guard:
             self.over = True
+        if self.doubted:
+            _doubted.release()
 
 
 def begin(job_id: str) -> Run | None:
@@ -72,7 +80,6 @@ def begin(job_id: str) -> Run | None:
     outcome, job = job_store(patient=True).claim(job_id)
     if job is None or outcome != "claimed":
         logger.info("message dropped", extra={"outcome": outcome})
-        job_store(patient=True).count(f"dropped:{outcome}")
         if outcome == "lost" and job is not None:
             bury(job)
         return None
@@ -83,8 +90,14 @@ def begin(job_id: str) -> Run | None:
         reason = "unknown_task" if isinstance(error, UnknownTask) else "bad_arguments"
         give_up(job, error, reason)
         return None
+    doubted = job.attempts >= _DOUBTED_ATTEMPT and job.error is None
+    if doubted and not _doubted.acquire(blocking=False):
+        job_store(patient=True).hand_back(job, delay_ms=int(2000 * _DOUBTED_PAUSE_S))
+        return None
+    if doubted:
+        sleep(_DOUBTED_PAUSE_S)  # the others are back in the queue then
     limit = task.time_limit.total_seconds() if task.time_limit else get_settings().soft_limit_s
-    run = Run(job, task, limit)
+    run = Run(job, task, limit, doubted=doubted)
     logger.info("job started", extra={"task": task.name, "attempt": job.attempts})
     return run
 

@@ -45,6 +45,7 @@ def rabbitmq_server(folder: Path, port: int, dist_port: int, epmd_port: int) -> 
     finally:
         server.terminate()
         server.wait(60)
+        subprocess.run(["epmd", "-kill"], env=env, check=False, capture_output=True)  # its port mapper stays behind
 
 
 def free_ports(count: int) -> list[int]:

@@ -5,22 +5,27 @@ something to look at. `lua/README.md` draws the keys.
 """
 
 import json
+import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.commands.core import Script
-from redis.exceptions import ConnectionError, OutOfMemoryError, RedisError, TimeoutError
+from redis.exceptions import ConnectionError, NoScriptError, RedisError, TimeoutError
 from redis.retry import Retry
 
 from app.jobs.errors import TooManyJobs, Unavailable
 from app.jobs.record import Job, JobState
+from app.jobs.redis_url import redis_url
+from app.jobs.threads import Once
 from app.settings import Settings, get_settings
 
 _LUA = Path(__file__).parent / "lua"
+# The indexes of jobs, and the state of those they hold.
+_INDEXES = {state.value: state for state in JobState} | {"delayed": JobState.QUEUED}
 
 
 class Claim(NamedTuple):
@@ -52,17 +57,15 @@ class JobStore:
         self._prefix = f"{{{settings.service}}}"
         self._settings = settings
         self._redis: Redis = Redis.from_url(
-            settings.job_store_url.get_secret_value(),
+            redis_url(settings.job_store_url),
             decode_responses=True,
             socket_timeout=5 if patient else 1,
             socket_connect_timeout=1,
             socket_keepalive=True,
             health_check_interval=10,
-            retry=_retry(patient),
-            # A full Redis has room again once other jobs are done.
-            # A refused connection is a bare OSError to redis-py before version 6.
-            retry_on_error=[ConnectionError, TimeoutError, OutOfMemoryError, OSError],
+            **_retries(patient),
         )
+        self._local = threading.local()
         prelude = "".join(path.read_text() for path in sorted(_LUA.glob("prelude*.lua")))
         self._scripts: dict[str, Script] = {
             path.stem: self._redis.register_script(prelude + path.read_text())
@@ -79,16 +82,17 @@ class JobStore:
             The job that now stands for the key, and whether it is new.
 
         Raises:
-            TooManyJobs: As many jobs wait as `max_waiting_jobs` allows; nothing was recorded.
-            Unavailable: Redis does not answer, or is full; nothing was recorded.
+            TooManyJobs: As many jobs wait as `max_waiting_jobs` or the memory allows; nothing was recorded.
+            Unavailable: Redis does not answer.
         """
         limit = self._settings.max_waiting_jobs
-        outcome, record = self.step(
-            "add", job_id, task, queue, args, key, max_retries, delay_ms, limit, self._retention_ms
-        )
+        outcome, record = self.step("add", job_id, task, queue, args, key, max_retries, delay_ms, limit)
         if outcome == "full":
-            raise TooManyJobs(f"{limit} jobs wait already", retry_after_s=30)
-        return to_job(record), outcome == "added"
+            raise TooManyJobs(record, retry_after_s=30)
+        if outcome == "known":
+            return to_job(record), False
+        given = {"id": job_id, "task": task, "queue": queue, "args": args, "max_retries": max_retries}
+        return to_job(given | {"state": JobState.QUEUED, "attempts": 0, "created_at": record}), True
 
     def withdraw(self, job_id: str) -> bool:
         """Forget a job whose message could not be sent; False when a worker has it already."""
@@ -97,38 +101,40 @@ class JobStore:
     def get(self, job_id: str) -> Job | None:
         """Return the job, or None when it is unknown or past its retention."""
         record = self._guard(lambda: self._redis.hgetall(self._key("job", job_id)))
-        return to_job(record) if record else None
+        return to_job({"id": job_id} | record) if record else None
 
     def latest(self, state: JobState | None, limit: int) -> list[Job]:
         """Return up to `limit` jobs, the latest change first, of one state or of all."""
-        states = [state] if state else list(JobState)
+        indexes = [*_INDEXES] if state is None else [index for index, held in _INDEXES.items() if held == state]
         pipe = self._redis.pipeline(transaction=False)
-        for one in states:
-            pipe.zrevrange(self._key("state", one), 0, limit - 1, withscores=True)
+        for index in indexes:
+            pipe.zrevrange(self._key("state", index), 0, limit - 1, withscores=True)
         rows = sorted((row for found in self._guard(pipe.execute) for row in found), key=lambda row: -row[1])
-        for job_id, _ in rows[:limit]:
+        ids = [job_id for job_id, _ in rows[:limit]]
+        for job_id in ids:
             pipe.hgetall(self._key("job", job_id))
-        return [to_job(record) for record in self._guard(pipe.execute) if record]
+        records = zip(ids, self._guard(pipe.execute), strict=True)
+        return [to_job({"id": job_id} | record) for job_id, record in records if record]
 
     def claim(self, job_id: str) -> Claim:
         """Take the job for this worker, if nobody holds it and it is due.
 
         The outcome is `claimed`, `lost` (every try died; it is now a dead letter), `unknown`,
-        or the state that the job is in and stays in.
+        or the state that the job is in and stays in. The metrics count all but the first as dropped.
         """
         outcome, record = self.step("claim", job_id, self._lease_ms, self._retention_ms)
         return Claim(outcome, to_job(record) if record else None)
 
-    def renew(self, held: Iterable[tuple[str, int, float | None]]) -> list[str]:
+    def renew(self, held: Iterable[tuple[Job, float | None]]) -> list[str]:
         """Renew the leases of all jobs that run in this process, and pass their progress on.
 
         Args:
-            held: Job id, attempt and progress (0 to 1) of each.
+            held: Each job as it was claimed, and its progress (0 to 1).
 
         Returns:
             For each, in order: `held`, `cancel` (somebody cancelled it) or `lost`.
         """
-        flat = [part for job_id, attempt, done in held for part in (job_id, attempt, "" if done is None else done)]
+        flat = [part for job, done in held for part in (job.id, job.claims, "" if done is None else done)]
         answers: list[str] = self.step("renew", self._lease_ms, *flat)
         return answers
 
@@ -144,15 +150,15 @@ class JobStore:
     ) -> bool:
         """Make the job final, its result as JSON; False when its lease was lost and another worker decides."""
         done = "" if progress is None else progress
-        return bool(self.step("finish", job.id, job.attempts, state, result, error, reason, done, self._retention_ms))
+        return bool(self.step("finish", job.id, job.claims, state, result, error, reason, done, self._retention_ms))
 
     def retry(self, job: Job, *, delay_ms: int, error: str) -> bool:
         """Let the job run again after the delay; the try counts."""
-        return bool(self.step("put_back", job.id, job.attempts, JobState.RETRYING, delay_ms, error, self._retention_ms))
+        return bool(self.step("put_back", job.id, job.claims, JobState.RETRYING, delay_ms, error, self._retention_ms))
 
-    def hand_back(self, job: Job) -> bool:
-        """Let another worker run the job at once; the try does not count."""
-        return bool(self.step("put_back", job.id, job.attempts, JobState.QUEUED, 0, "", self._retention_ms))
+    def hand_back(self, job: Job, *, delay_ms: int = 0) -> bool:
+        """Let another worker run the job, by default at once; the try does not count."""
+        return bool(self.step("put_back", job.id, job.claims, JobState.QUEUED, delay_ms, "", self._retention_ms))
 
     def due(self, limit: int = 500) -> Due:
         """Move on what a crash left behind and what is due: jobs to ring for, and dead letters."""
@@ -179,30 +185,25 @@ class JobStore:
         record = self.step("revive", job_id)
         return to_job(record) if record else None
 
-    def count(self, *names: str) -> None:
-        """Count events under these names for the metrics."""
-        pipe = self._redis.pipeline(transaction=False)
-        for name in names:
-            pipe.hincrby(self._key("stats"), name, 1)
-        self._guard(pipe.execute)
-
     def stats(self) -> dict[str, int]:
         """Return the counters, and `state:<state>` with the number of jobs in each state."""
         pipe = self._redis.pipeline(transaction=False)
         pipe.hgetall(self._key("stats"))
-        for state in JobState:
-            pipe.zcard(self._key("state", state))
+        for index in _INDEXES:
+            pipe.zcard(self._key("state", index))
         counters, *sizes = self._guard(pipe.execute)
-        totals = {name: int(value) for name, value in counters.items()}
-        return totals | {f"state:{state}": size for state, size in zip(JobState, sizes, strict=True)}
+        totals = Counter({name: int(value) for name, value in counters.items()})
+        for state, size in zip(_INDEXES.values(), sizes, strict=True):
+            totals[f"state:{state}"] += size
+        return totals
 
     def step(self, name: str, *args: Any) -> Any:
         """Run the script of this name in `lua/`, whose first line says what it takes.
 
         Raises:
-            Unavailable: Redis does not answer, or is full.
+            Unavailable: Redis does not answer.
         """
-        return self._guard(lambda: self._scripts[name](keys=[self._prefix], args=args))
+        return self._guard(lambda: self._run(self._scripts[name], args))
 
     def ping(self) -> None:
         """Raise `Unavailable` when Redis does not answer."""
@@ -211,6 +212,24 @@ class JobStore:
     def close(self) -> None:
         """Close every connection."""
         self._redis.close()
+
+    def _run(self, script: Script, args: tuple[Any, ...]) -> Any:
+        try:
+            return self._ask("EVALSHA", script.sha, 1, self._prefix, *args)
+        except NoScriptError:  # Redis has been started anew
+            return self._ask("EVAL", script.script, 1, self._prefix, *args)
+
+    def _ask(self, *command: Any) -> Any:
+        """Ask on a connection of this thread's own: a client with its pool takes more than twice the time."""
+        if not hasattr(self._local, "connection"):
+            self._local.connection = self._redis.connection_pool.get_connection()
+        connection = self._local.connection
+
+        def ask() -> Any:
+            connection.send_command(*command)
+            return connection.read_response()
+
+        return connection.retry.call_with_retry(ask, lambda _: connection.disconnect())
 
     @property
     def _lease_ms(self) -> int:
@@ -230,13 +249,17 @@ class JobStore:
             raise Unavailable(f"The job store does not answer: {error}") from error
 
 
-def _retry(patient: bool) -> Retry:
+def _retries(patient: bool) -> dict[str, Any]:
     if patient:
-        return Retry(ExponentialWithJitterBackoff(base=0.1, cap=2), retries=20)
-    return Retry(NoBackoff(), retries=0)
+        # A refused connection is a bare OSError to redis-py before version 6.
+        errors = [ConnectionError, TimeoutError, OSError]
+        return {"retry": Retry(ExponentialWithJitterBackoff(base=0.1, cap=2), retries=20), "retry_on_error": errors}
+    # Once, because a connection that died while it was idle says nothing about Redis.
+    once = Retry(NoBackoff(), retries=1, supported_errors=(ConnectionError,))
+    return {"retry": once, "retry_on_error": [ConnectionError]}
 
 
-def to_job(record: Mapping[str, str] | Sequence[str]) -> Job:
+def to_job(record: Mapping[str, Any] | Sequence[str]) -> Job:
     """Return the job of a record as Redis gives it."""
     fields = dict(record) if isinstance(record, Mapping) else dict(zip(record[::2], record[1::2], strict=True))
     times = {name: int(fields[name]) / 1000 for name in ("created_at", "started_at", "finished_at") if name in fields}
@@ -244,7 +267,7 @@ def to_job(record: Mapping[str, str] | Sequence[str]) -> Job:
     return Job.model_validate(fields | times | loaded)
 
 
-@cache
+@Once
 def job_store(*, patient: bool = False) -> JobStore:
     """Return this process's job store."""
     return JobStore(get_settings(), patient=patient)

@@ -1,24 +1,30 @@
 """The job store: job records in one SQLite file, one transaction a step.
 
 The record is the truth about a job; a message on the broker only says that there is
-something to look at. `schema.sql` holds the table.
+something to look at. `schema.sql` holds the table. Leases run on the host's steady clock, which
+all its processes share: a step of the wall clock neither breaks a lease nor holds one up.
 """
 
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import wraps
 from pathlib import Path
-from time import monotonic, time
-from typing import Any, NamedTuple
+from time import monotonic, sleep, time
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from app.jobs.errors import TooManyJobs, Unavailable
 from app.jobs.record import Job, JobState
+from app.jobs.threads import Once
 from app.settings import Settings, get_settings
 
 _SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
+_LONG_ARGS = 1024
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Claim(NamedTuple):
@@ -36,6 +42,23 @@ class Due(NamedTuple):
     now_s: float
 
 
+def _wait_for_room(step: Callable[Concatenate["JobStore", P], R]) -> Callable[Concatenate["JobStore", P], R]:
+    """Try a step again for as long as its store is patient: a full disk refuses at once what a locked file delays."""
+
+    @wraps(step)
+    def tried(store: "JobStore", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        deadline = monotonic() + store.patience_s
+        while True:
+            try:
+                return step(store, *args, **kwargs)
+            except Unavailable:
+                if monotonic() >= deadline:
+                    raise
+                sleep(1)
+
+    return tried
+
+
 class JobStore:
     """Job records in SQLite; every method is safe to call from many processes at once."""
 
@@ -49,8 +72,9 @@ class JobStore:
         """
         self._settings = settings
         self._path = Path(settings.job_store_url.get_secret_value().removeprefix("sqlite:///"))
-        self._timeout_s = 60.0 if patient else 1.5
+        self.patience_s = 60.0 if patient else 1.0
         self._local = threading.local()
+        self._writing = threading.Lock()
         self._forget_at = 0.0
 
     def add(
@@ -67,26 +91,26 @@ class JobStore:
         """
         limit = self._settings.max_waiting_jobs
         with self._transaction() as db:
-            known = db.execute("select * from job where task = ? and key = ?", (task, key or None)).fetchone()
-            if known:
+            query = "select * from job where task = ? and key = ?"
+            if key and (known := db.execute(query, (task, key)).fetchone()):
                 return _job(known), False
-            query = "select count(*) from job where state in ('queued', 'running', 'retrying')"
+            query = "select total(value) from stat where name in ('state:queued', 'state:running', 'state:retrying')"
             (waiting,) = db.execute(query).fetchone()
             if waiting >= limit:
                 raise TooManyJobs(f"{limit} jobs wait already", retry_after_s=30)
             now = time()
-            timer, rung = (now + delay_ms / 1000, None) if delay_ms else (None, now)
-            db.execute(
+            timer, rung = (now + delay_ms / 1000, None) if delay_ms else (None, monotonic())
+            row = db.execute(
                 "insert into job (id, task, queue, args, key, state, max_retries, timer, rung, created_at, changed_at)"
-                " values (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
+                " values (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?) returning *",
                 (job_id, task, queue, args, key or None, max_retries, timer, rung, now, now),
-            )
-            return _job(_record(db, job_id)), True
+            ).fetchone()
+            return _job(row), True
 
     def withdraw(self, job_id: str) -> bool:
         """Forget a job whose message could not be sent; False when a worker has it already."""
         with self._transaction() as db:
-            query = "delete from job where id = ? and state = 'queued' and attempts = 0"
+            query = "delete from job where id = ? and state = 'queued' and claims = 0"
             return db.execute(query, (job_id,)).rowcount == 1
 
     def get(self, job_id: str) -> Job | None:
@@ -97,54 +121,60 @@ class JobStore:
 
     def latest(self, state: JobState | None, limit: int) -> list[Job]:
         """Return up to `limit` jobs, the latest change first, of one state or of all."""
-        query = "select * from job where ? is null or state = ? order by changed_at desc limit ?"
+        states = [state] if state else list(JobState)
+        query = "select * from job where state = ? order by changed_at desc limit ?"
         with self._reading() as db:
-            rows = db.execute(query, (state, state, limit)).fetchall()
-        return [_job(row) for row in rows]
+            rows = [row for one in states for row in db.execute(query, (one, limit))]
+        rows.sort(key=lambda row: row["changed_at"], reverse=True)
+        return [_job(row) for row in rows[:limit]]
 
+    @_wait_for_room
     def claim(self, job_id: str) -> Claim:
         """Take the job for this worker, if nobody holds it and it is due.
 
         The outcome is `claimed`, `lost` (every try died; it is now a dead letter), `unknown`,
-        or the state that the job is in and stays in.
+        or the state that the job is in and stays in. The metrics count all but the first as dropped.
         """
-        with self._transaction() as db:
-            record, now = _record(db, job_id), time()
-            if record is None:
-                return Claim("unknown", None)
-            # A timer in the future is a live lease, or a job that is not due yet.
-            if JobState(record["state"]).final or (record["timer"] or 0) > now:
-                return Claim(record["state"], None)
-            if record["attempts"] > record["max_retries"]:
+        # A claim that is lost with the power leaves the job to be run again, which it is in any case.
+        with self._transaction(synchronous="normal") as db:
+            record, now, tick = _record(db, job_id), time(), monotonic()
+            outcome = "unknown" if record is None else self._outcome(record, now, tick)
+            if outcome != "claimed":
+                _add(db, f"dropped:{outcome}", 1)
+                if outcome == "cancelled" and record["state"] != outcome:
+                    _close(db, record, JobState.CANCELLED, now)
+                if outcome != "lost":
+                    return Claim(outcome, None)
                 _bury(db, record, now)
-                return Claim("lost", _job(_record(db, job_id)))
-            db.execute(
-                "update job set state = 'running', attempts = attempts + 1, timer = ?, rung = null, progress = null,"
-                " started_at = ?, changed_at = ? where id = ?",
-                (now + self._settings.lease_s, now, now, job_id),
-            )
-            return Claim("claimed", _job(_record(db, job_id)))
+                return Claim(outcome, _job(_record(db, job_id)))
+            row = db.execute(
+                "update job set state = 'running', attempts = attempts + 1, claims = claims + 1, lease = ?,"
+                " timer = null, rung = null, progress = null, started_at = ?, changed_at = ? where id = ? returning *",
+                (tick + self._settings.lease_s, now, now, job_id),
+            ).fetchone()
+            return Claim(outcome, _job(row))
 
-    def renew(self, held: Iterable[tuple[str, int, float | None]]) -> list[str]:
+    def renew(self, held: Iterable[tuple[Job, float | None]]) -> list[str]:
         """Renew the leases of all jobs that run in this process, and pass their progress on.
 
         Args:
-            held: Job id, attempt and progress (0 to 1) of each.
+            held: Each job as it was claimed, and its progress (0 to 1).
 
         Returns:
             For each, in order: `held`, `cancel` (somebody cancelled it) or `lost`.
         """
         answers = []
         with self._transaction() as db:
-            for job_id, attempt, progress in held:
+            for job, progress in held:
                 row = db.execute(
-                    "update job set timer = ?, progress = coalesce(?, progress)"
-                    " where id = ? and state = 'running' and attempts = ? returning cancel",
-                    (time() + self._settings.lease_s, progress, job_id, attempt),
+                    "update job set lease = ?, progress = coalesce(?, progress)"
+                    " where id = ? and state = 'running' and claims = ? returning cancel",
+                    (monotonic() + self._settings.lease_s, progress, job.id, job.claims),
                 ).fetchone()
                 answers.append("lost" if row is None else "cancel" if row["cancel"] else "held")
         return answers
 
+    @_wait_for_room
     def finish(
         self,
         job: Job,
@@ -160,21 +190,21 @@ class JobStore:
             record, now = _record(db, job.id), time()
             if not _owned(record, job):
                 return False
-            db.execute(
-                "update job set result = ?, error = ?, reason = ?, progress = coalesce(?, progress) where id = ?",
-                (result or None, error or None, reason or None, progress, job.id),
+            done = record["progress"] if progress is None else progress
+            _close(
+                db, record, state, now, result=result or None, error=error or None, reason=reason or None, progress=done
             )
-            _close(db, record, state, now)
             _add(db, f"ms:{job.task}", int((now - record["started_at"]) * 1000))
             return True
 
     def retry(self, job: Job, *, delay_ms: int, error: str) -> bool:
         """Let the job run again after the delay; the try counts."""
-        return self._put_back(job, JobState.RETRYING, job.attempts, delay_ms, error)
+        return self._put_back(job, JobState.RETRYING, job.attempts, time() + delay_ms / 1000, error)
 
-    def hand_back(self, job: Job) -> bool:
-        """Let another worker run the job at once; the try does not count."""
-        return self._put_back(job, JobState.QUEUED, job.attempts - 1, 0, None)
+    def hand_back(self, job: Job, *, delay_ms: int = 0) -> bool:
+        """Let another worker run the job, by default at once; the try does not count."""
+        timer = time() + delay_ms / 1000 if delay_ms else 0.0
+        return self._put_back(job, JobState.QUEUED, job.attempts - 1, timer, None)
 
     def due(self, limit: int = 500) -> Due:
         """Move on what a crash left behind and what is due: jobs to ring for, and dead letters."""
@@ -183,13 +213,11 @@ class JobStore:
             self._forget_at = monotonic() + 60
             self._forget_old()
         with self._reading() as db:
-            (waiting,) = db.execute("select count(*) from job where timer <= ?", (time(),)).fetchone()
-        if not waiting:
-            return Due([], [], time())
+            if not self._come(db, 1):
+                return Due([], [], time())
         with self._transaction() as db:
-            now = time()
-            query = "select * from job where timer <= ? order by timer limit ?"
-            for record in db.execute(query, (now, limit)).fetchall():
+            now, tick = time(), monotonic()
+            for record in self._come(db, limit):
                 if record["cancel"]:
                     _close(db, record, JobState.CANCELLED, now)
                 elif record["state"] == "running" and record["attempts"] > record["max_retries"]:
@@ -197,8 +225,9 @@ class JobStore:
                     dead.append(record["id"])
                 else:
                     db.execute(
-                        "update job set state = 'queued', timer = null, rung = ?, changed_at = ? where id = ?",
-                        (now, now, record["id"]),
+                        "update job set state = 'queued', timer = null, lease = null, rung = ?, changed_at = ?"
+                        " where id = ?",
+                        (tick, now, record["id"]),
                     )
                     ring.append((record["id"], record["task"]))
         return Due(ring, dead, now)
@@ -210,13 +239,17 @@ class JobStore:
             messages: How many messages the broker holds; a mere backlog is not lost.
             limit: How many to return at the most.
         """
-        with self._transaction() as db:
-            now = time()
+        with self._reading() as db:
             (waiting,) = db.execute("select count(*) from job where rung is not null").fetchone()
-            query = "select id, task from job where rung <= ? order by rung limit ?"
-            missing = max(min(waiting - messages, limit), 0)
-            found = db.execute(query, (now - self._settings.lease_s, missing)).fetchall()
-            db.executemany("update job set rung = ? where id = ?", [(now, row["id"]) for row in found])
+        missing = min(waiting - messages, limit)
+        if missing <= 0:
+            return []
+        with self._transaction() as db:
+            tick = monotonic()
+            # In the order of the index: a sort would read the whole backlog.
+            query = "select id, task from job where rung <= ? or rung > ? limit ?"
+            found = db.execute(query, (tick - self._settings.lease_s, tick, missing)).fetchall()
+            db.executemany("update job set rung = ? where id = ?", [(tick, row["id"]) for row in found])
             return [(row["id"], row["task"]) for row in found]
 
     def cancel(self, job_id: str) -> Job | None:
@@ -231,33 +264,24 @@ class JobStore:
     def revive(self, job_id: str) -> Job | None:
         """Queue a dead letter again, with all its tries; leave any other job alone."""
         with self._transaction() as db:
-            now = time()
             db.execute(
-                "update job set state = 'queued', attempts = 0, timer = ?, cancel = 0, error = null, reason = null,"
+                "update job set state = 'queued', attempts = 0, timer = 0, cancel = 0, error = null, reason = null,"
                 " finished_at = null, changed_at = ? where id = ? and state = 'failed'",
-                (now, now, job_id),
+                (time(), job_id),
             )
             record = _record(db, job_id)
         return _job(record) if record else None
-
-    def count(self, *names: str) -> None:
-        """Count events under these names for the metrics."""
-        with self._transaction() as db:
-            for name in names:
-                _add(db, name, 1)
 
     def stats(self) -> dict[str, int]:
         """Return the counters, and `state:<state>` with the number of jobs in each state."""
         with self._reading() as db:
             counters = {row["name"]: row["value"] for row in db.execute("select name, value from stat")}
-            query = "select state, count(*) as size from job group by state"
-            sizes = {row["state"]: row["size"] for row in db.execute(query)}
-        return counters | {f"state:{state}": sizes.get(state, 0) for state in JobState}
+        return {f"state:{state}": 0 for state in JobState} | counters
 
     def ping(self) -> None:
-        """Raise `Unavailable` when the file cannot be read."""
-        with self._reading() as db:
-            db.execute("select 1 from job limit 1")
+        """Raise `Unavailable` when the file cannot be written: reading alone works also while it is locked."""
+        with self._transaction():
+            pass
 
     def close(self) -> None:
         """Close the connection of this thread."""
@@ -265,7 +289,16 @@ class JobStore:
             self._local.db.close()
             del self._local.db
 
-    def _put_back(self, job: Job, state: JobState, attempts: int, delay_ms: int, error: str | None) -> bool:
+    def _outcome(self, record: Any, now: float, tick: float) -> str:
+        held = tick < (record["lease"] or 0) <= tick + self._settings.lease_s
+        if JobState(record["state"]).final or held or (record["timer"] or 0) > now:
+            return str(record["state"])
+        if record["cancel"]:
+            return "cancelled"
+        return "lost" if record["attempts"] > record["max_retries"] else "claimed"
+
+    @_wait_for_room
+    def _put_back(self, job: Job, state: JobState, attempts: int, timer: float, error: str | None) -> bool:
         with self._transaction() as db:
             record, now = _record(db, job.id), time()
             if not _owned(record, job):
@@ -274,26 +307,34 @@ class JobStore:
                 _close(db, record, JobState.CANCELLED, now)
                 return True
             db.execute(
-                "update job set state = ?, attempts = ?, timer = ?, error = coalesce(?, error), changed_at = ?"
-                " where id = ?",
-                (state, attempts, now + delay_ms / 1000, error, now, job.id),
+                "update job set state = ?, attempts = ?, timer = ?, lease = null, error = coalesce(?, error),"
+                " changed_at = ? where id = ?",
+                (state, attempts, timer, error, now, job.id),
             )
             return True
 
+    def _come(self, db: sqlite3.Connection, limit: int) -> list[Any]:
+        """Return up to `limit` records whose time has come: leases that ran out, then what is due."""
+        # A lease that ends later than one taken now is from before the host was started.
+        query = "select * from job where lease <= :tick or lease > :latest or timer <= :now limit :limit"
+        tick = monotonic()
+        times = {"tick": tick, "latest": tick + self._settings.lease_s, "now": time()}
+        return db.execute(query, times | {"limit": limit}).fetchall()
+
     def _forget_old(self) -> None:
         with self._transaction() as db:
-            db.execute("delete from job where finished_at < ?", (time() - self._settings.retention_s,))
+            final = "state in ('succeeded', 'failed', 'cancelled') and changed_at < ? limit 1000"
+            query = f"delete from job where id in (select id from job where {final})"  # noqa: S608 - our own words
+            db.execute(query, (time() - self._settings.retention_s,))
 
     @property
     def _db(self) -> sqlite3.Connection:
         """The connection of this thread."""
         if not hasattr(self._local, "db"):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            db = sqlite3.connect(self._path, timeout=self._timeout_s, isolation_level=None)
+            db = sqlite3.connect(self._path, timeout=self.patience_s, isolation_level=None)
             db.row_factory = sqlite3.Row
             db.execute("pragma journal_mode = wal")
-            # A committed record survives the loss of power, not only of the process.
-            db.execute("pragma synchronous = full")
             db.executescript(_SCHEMA)
             self._local.db = db
         connection: sqlite3.Connection = self._local.db
@@ -307,15 +348,18 @@ class JobStore:
             raise Unavailable(f"The job store does not answer: {error}") from error
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as db:
+    def _transaction(self, *, synchronous: str = "full") -> Iterator[sqlite3.Connection]:
+        # SQLite lets who finds the file locked sleep and try again: threads that wait in line here take a tenth.
+        with self._writing, self._reading() as db:
+            # In full, what was committed survives the loss of power, not only of the process.
+            db.execute(f"pragma synchronous = {synchronous}")
             db.execute("begin immediate")
             try:
                 yield db
+                db.commit()
             except BaseException:
                 db.rollback()
                 raise
-            db.commit()
 
 
 def _record(db: sqlite3.Connection, job_id: str) -> Any:
@@ -323,18 +367,20 @@ def _record(db: sqlite3.Connection, job_id: str) -> Any:
 
 
 def _owned(record: Any, job: Job) -> bool:
-    return record is not None and record["state"] == JobState.RUNNING and record["attempts"] == job.attempts
+    return record is not None and record["state"] == JobState.RUNNING and record["claims"] == job.claims
 
 
 def _bury(db: sqlite3.Connection, record: Any, now: float) -> None:
-    query = "update job set reason = 'worker_lost', error = 'The worker died during every try' where id = ?"
-    db.execute(query, (record["id"],))
-    _close(db, record, JobState.FAILED, now)
+    _close(db, record, JobState.FAILED, now, reason="worker_lost", error="The worker died during every try")
 
 
-def _close(db: sqlite3.Connection, record: Any, state: JobState, now: float) -> None:
-    query = "update job set state = ?, timer = null, rung = null, finished_at = ?, changed_at = ? where id = ?"
-    db.execute(query, (state, now, now, record["id"]))
+def _close(db: sqlite3.Connection, record: Any, state: JobState, now: float, **outcome: str | float | None) -> None:
+    outcome |= {"state": state, "timer": None, "lease": None, "rung": None, "finished_at": now, "changed_at": now}
+    # Long arguments would take room for the whole retention; only a dead letter can need them again.
+    if state != JobState.FAILED and len(record["args"]) > _LONG_ARGS:
+        outcome["args"] = "[]"
+    changes = ", ".join(f"{name} = ?" for name in outcome)
+    db.execute(f"update job set {changes} where id = ?", (*outcome.values(), record["id"]))  # noqa: S608 - our own words
     _add(db, f"jobs:{record['task']}:{state}", 1)
 
 
@@ -349,7 +395,7 @@ def _job(record: Any) -> Job:
     return Job.model_validate(fields | loaded)
 
 
-@cache
+@Once
 def job_store(*, patient: bool = False) -> JobStore:
     """Return this process's job store."""
     return JobStore(get_settings(), patient=patient)

@@ -1,11 +1,14 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from app.jobs import Job, JobCancelled, JobState, declare, task
+from app.jobs.errors import Unavailable
 from app.jobs.execute import run_job
+from app.jobs.recovery import Recovery
 from app.jobs.store import job_store
 from app.settings import get_settings
 
@@ -60,3 +63,20 @@ def test_a_declared_exception_leads_to_another_try() -> None:
     task(name="tests.broken", retry_on=(ConnectionError,))(broken)
     job = outcome_of("tests.broken")
     assert (job.state, job.error) == (JobState.RETRYING, "ConnectionError: away")
+
+
+def test_a_dead_letter_is_reported_also_while_the_broker_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: object) -> None:
+        raise Unavailable("away")
+
+    reported: list[Job] = []
+    task(name="tests.lost", on_dead_letter=reported.append)(sys.exit)
+    for job_id, max_retries in (("dead", 0), ("alive", 1)):
+        job_store(patient=True).add(job_id, "tests.lost", "default", "[]", "", max_retries, 0)
+        job_store(patient=True).claim(job_id)
+    much_later = monotonic() + 100
+    monkeypatch.setattr("app.jobs.store.monotonic", lambda: much_later)
+    monkeypatch.setattr("app.jobs.recovery.ring_all", away)
+    with pytest.raises(Unavailable):
+        Recovery().look()
+    assert [job.id for job in reported] == ["dead"]

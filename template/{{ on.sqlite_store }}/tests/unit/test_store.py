@@ -1,3 +1,4 @@
+import json
 import time
 from pathlib import Path
 
@@ -15,14 +16,26 @@ def store(tmp_path: Path) -> JobStore:
     return JobStore(type(get_settings()).model_validate(get_settings().model_dump() | changes))
 
 
-def add(store: JobStore, job_id: str = "a", key: str = "", delay_ms: int = 0) -> Job:
-    return store.add(job_id, "reports.build", "default", "[]", key, 1, delay_ms)[0]
+def add(store: JobStore, job_id: str = "a", key: str = "", delay_ms: int = 0, args: str = "[]") -> Job:
+    return store.add(job_id, "reports.build", "default", args, key, 1, delay_ms)[0]
 
 
 def test_one_worker_gets_the_job_and_the_next_is_told_that_it_runs(store: JobStore) -> None:
     add(store)
     assert store.claim("a").outcome == "claimed"
     assert store.claim("a").outcome == JobState.RUNNING
+
+
+@pytest.mark.parametrize("state", [JobState.SUCCEEDED, JobState.FAILED])
+def test_only_a_dead_letter_keeps_long_arguments(store: JobStore, state: JobState) -> None:
+    args = ["x" * 2000]
+    add(store, args=json.dumps(args))
+    claimed = store.claim("a").job
+    assert claimed is not None
+    store.finish(claimed, state)
+    finished = store.get("a")
+    assert finished is not None
+    assert finished.args == (args if state == JobState.FAILED else [])
 
 
 def test_the_same_key_is_one_job(store: JobStore) -> None:
@@ -48,6 +61,36 @@ def test_the_result_of_a_worker_that_lost_its_lease_is_not_recorded(store: JobSt
     assert claimed is not None
     store.retry(claimed, delay_ms=0, error="")
     assert not store.finish(claimed, JobState.SUCCEEDED, result="1")
+
+
+def test_whoever_handed_a_job_back_cannot_finish_it_for_the_next_worker(store: JobStore) -> None:
+    add(store)
+    first = store.claim("a").job
+    assert first is not None
+    store.hand_back(first)
+    second = store.claim("a").job
+    assert second is not None
+    assert (second.attempts, store.renew([(first, None), (second, None)])) == (1, ["lost", "held"])
+    assert not store.finish(first, JobState.SUCCEEDED)
+
+
+def test_a_step_of_the_wall_clock_breaks_no_lease(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(store)
+    store.claim("a")
+    an_hour_later = time.time() + 3600
+    monkeypatch.setattr("app.jobs.store.time", lambda: an_hour_later)
+    assert (store.due().ring, store.claim("a").outcome) == ([], JobState.RUNNING)
+
+
+def test_what_ran_or_waited_when_the_host_was_restarted_is_rung_for(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store)
+    store.claim("a")
+    add(store, "b")
+    monkeypatch.setattr("app.jobs.store.monotonic", lambda: 1.0)
+    assert [job_id for job_id, _ in store.unheard(messages=0)] == ["b"]
+    assert [job_id for job_id, _ in store.due().ring] == ["a"]
 
 
 def test_a_backlog_is_not_taken_for_lost_messages(store: JobStore) -> None:

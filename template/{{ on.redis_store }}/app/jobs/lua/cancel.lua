@@ -5,4 +5,4 @@ if state == 'queued' or state == 'retrying' then
 elseif state == 'running' then
   redis.call('HSET', job_key(ARGV[1]), 'cancel', 1)
 end
-return redis.call('HGETALL', job_key(ARGV[1]))
+return read(ARGV[1])

@@ -2,18 +2,17 @@
 local now = now_ms()
 local ring, dead = {}, {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', p .. ':timers', '-inf', now, 'LIMIT', 0, ARGV[1])) do
-  local state, task, attempts, retries = unpack(
-    redis.call('HMGET', job_key(id), 'state', 'task', 'attempts', 'max_retries'))
-  redis.call('ZREM', p .. ':timers', id)
-  if redis.call('HEXISTS', job_key(id), 'cancel') == 1 then
+  local state, task, attempts, retries, cancel = unpack(
+    redis.call('HMGET', job_key(id), 'state', 'task', 'attempts', 'max_retries', 'cancel'))
+  if not state then
+    redis.call('ZREM', p .. ':timers', id)
+  elseif cancel then
     close(id, state, 'cancelled', now, ARGV[2])
   elseif state == 'running' and tonumber(attempts) > tonumber(retries) then
-    redis.call('HSET', job_key(id), 'reason', 'worker_lost', 'error', 'The worker died during every try')
-    close(id, state, 'failed', now, ARGV[2])
+    bury(id, state, now, ARGV[2])
     dead[#dead + 1] = id
-  elseif state then
+  else
     move(id, state, 'queued', now)
-    redis.call('ZADD', p .. ':rung', now, id)
     ring[#ring + 1] = id
     ring[#ring + 1] = task
   end

@@ -1,6 +1,6 @@
--- id, attempt, state, result, error, reason, progress, retention_ms
-local id, attempt, state, result, error, reason, progress, retention = unpack(ARGV)
-if not owned(id, attempt) then return 0 end
+-- id, claim, state, result, error, reason, progress, retention_ms
+local id, claim, state, result, error, reason, progress, retention = unpack(ARGV)
+if not owned(id, claim) then return 0 end
 local now = now_ms()
 if result ~= '' then redis.call('HSET', job_key(id), 'result', result) end
 if progress ~= '' then redis.call('HSET', job_key(id), 'progress', progress) end

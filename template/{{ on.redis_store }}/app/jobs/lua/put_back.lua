@@ -1,13 +1,12 @@
--- id, attempt, state (retrying, or queued when the try does not count), delay_ms, error, retention_ms
-local id, attempt, state, delay, error, retention = unpack(ARGV)
-if not owned(id, attempt) then return 0 end
+-- id, claim, state (retrying, or queued when the try does not count), delay_ms, error, retention_ms
+local id, claim, state, delay, error, retention = unpack(ARGV)
+if not owned(id, claim) then return 0 end
 local now = now_ms()
-if state == 'queued' then redis.call('HINCRBY', job_key(id), 'attempts', -1) end
-if error ~= '' then redis.call('HSET', job_key(id), 'error', error) end
 if redis.call('HEXISTS', job_key(id), 'cancel') == 1 then
   close(id, 'running', 'cancelled', now, retention)
   return 1
 end
-move(id, 'running', state, now)
-redis.call('ZADD', p .. ':timers', now + delay, id)
+if state == 'queued' then redis.call('HINCRBY', job_key(id), 'attempts', -1) end
+if error ~= '' then redis.call('HSET', job_key(id), 'error', error) end
+move(id, 'running', state, now, now + delay)
 return 1

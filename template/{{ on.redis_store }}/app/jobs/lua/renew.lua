@@ -1,9 +1,9 @@
--- lease_ms, then id, attempt, progress of each job that runs in this process
+-- lease_ms, then id, claim, progress of each job that runs in this process
 local now = now_ms()
 local answers = {}
 for i = 2, #ARGV, 3 do
-  local id, attempt, progress = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-  if not owned(id, attempt) then
+  local id, claim, progress = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if not owned(id, claim) then
     answers[#answers + 1] = 'lost'
   else
     redis.call('ZADD', p .. ':timers', now + ARGV[1], id)
