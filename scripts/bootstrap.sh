@@ -47,22 +47,23 @@ new() {
     fi
 }
 
-# brokers: redis-server, rabbitmq-server and the curl of the READMEs, by apt-get where that is allowed
+# brokers: redis-server, rabbitmq-server, faketime for wrong clocks and the curl of the READMEs, by apt-get where
+# that is allowed
 brokers() {
     local missing=() name sudo=()
-    for name in redis-server rabbitmq-server curl; do
+    for name in redis-server rabbitmq-server faketime curl; do
         command -v "$name" >/dev/null || missing+=("$name")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     [ "$(id -u)" = 0 ] || sudo=(sudo -n)
     if command -v apt-get >/dev/null && { [ ${#sudo[@]} = 0 ] || sudo -n true 2>/dev/null; }; then
         echo "Installing ${missing[*]}"
-        "${sudo[@]}" apt-get -qq update
-        "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+        "${sudo[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update
+        "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}" >/dev/null
         return
     fi
     echo "warning: Tests that need ${missing[*]} will be skipped, or fail when CI is set" >&2
-    echo "  Install with your package manager: ${missing[*]} (Debian, Ubuntu), redis rabbitmq curl (Homebrew)" >&2
+    echo "  Install with your package manager: ${missing[*]} (Debian, Ubuntu), redis rabbitmq libfaketime curl (Homebrew)" >&2
 }
 
 "$@"

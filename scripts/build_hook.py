@@ -1,4 +1,4 @@
-"""Hatch hook: the template goes into the wheel as one archive."""
+"""Hatch hook: every version of the template goes into the wheel as one archive."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class TemplateArchiveHook(BuildHookInterface):  # type: ignore[type-arg]  # hatchling's own examples leave the parameter out
-    """Pack copier.yml, matrix.yml, the macros, pins/ and template/ beside the package's modules."""
+    """Pack the releases in history/ and the template as it stands beside the package's modules."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add the archive to a wheel; an editable one reads the checkout instead."""

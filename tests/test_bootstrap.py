@@ -46,7 +46,7 @@ def test_without_a_python_that_is_new_enough_it_says_what_to_install(tmp_path: P
 
 
 def test_present_brokers_are_left_alone(tmp_path: Path) -> None:
-    for name in ("redis-server", "rabbitmq-server", "curl"):
+    for name in ("redis-server", "rabbitmq-server", "faketime", "curl"):
         program(tmp_path, name, "exit 1")
     program(tmp_path, "apt-get", "echo called >&2; exit 1")
     result = bootstrap("brokers", path=tmp_path)
@@ -60,13 +60,13 @@ def test_a_missing_broker_is_installed_where_that_is_allowed(tmp_path: Path) -> 
     program(tmp_path, "apt-get", 'echo "$@" >&2')
     result = bootstrap("brokers", path=tmp_path)
     assert result.returncode == 0
-    assert "install -y --no-install-recommends rabbitmq-server curl\n" in result.stderr
+    assert "install -y --no-install-recommends rabbitmq-server faketime curl\n" in result.stderr
 
 
 def test_where_it_may_not_install_it_says_what_to_install(tmp_path: Path) -> None:
     result = bootstrap("brokers", path=tmp_path)
     assert result.returncode == 0
-    assert "redis-server rabbitmq-server curl" in result.stderr
+    assert "redis-server rabbitmq-server faketime curl" in result.stderr
 
 
 def test_no_destination_is_a_usage_error(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def poe_tasks(project: Project) -> str:
 
 
 def test_the_settings_of_every_project_are_listed(renders: list[Project]) -> None:
-    classes = ("Settings", "PoolSettings", "ThreadSettings")
+    classes = ("Settings", "PoolSettings", "ThreadSettings", "WorkerSettings")
     found = {field.upper() for one in renders for name in classes for field in fields(one, name)}
     assert {row[0] for row in rows(PROJECT, "Settings")} == found
 

@@ -7,7 +7,7 @@ from bgtasks.matrix import Matrix
 from bgtasks.questions import Answer, Question
 from bgtasks.recommend import Recommendation
 
-__all__ = ["ask_backend", "ask_question"]
+__all__ = ["ask_backend", "ask_question", "ask_whether"]
 
 _OTHER = "another one"
 
@@ -26,6 +26,7 @@ def ask_question(question: Question) -> Answer:
         return _type_in(question)
     if question.kind == "duration":
         listed.append(questionary.Choice(title=_OTHER, value=_OTHER))
+    # `ask` would print its own words on Ctrl-C and go on with None.
     picked = questionary.select(question.help, choices=listed, default=str(question.default)).unsafe_ask()
     return _type_in(question) if picked == _OTHER else question.parse(picked)
 
@@ -43,6 +44,15 @@ def ask_backend(recommendation: Recommendation, matrix: Matrix) -> str:
         veto = None if verdict.admissible else " ".join(verdict.reasons)
         choices.append(questionary.Choice(title=title, value=verdict.backend, disabled=veto))
     return str(questionary.select("Which backend?", choices=choices).unsafe_ask())
+
+
+def ask_whether(question: str) -> bool:
+    """Ask a question that is answered by yes or no; Enter means yes.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed in the prompt.
+    """
+    return bool(questionary.confirm(question).unsafe_ask())
 
 
 def _type_in(question: Question) -> Answer:

@@ -9,7 +9,7 @@ from bgtasks.answers import read_answers, read_settings
 from bgtasks.errors import NoTerminalError
 from bgtasks.matrix import Matrix, load_matrix
 from bgtasks.questions import Answer, Question, check, complete, load_questions
-from bgtasks.releases import template_root
+from bgtasks.releases import current, template_root
 from bgtasks.relevance import open_questions
 
 __all__ = ["Case", "opened"]
@@ -20,11 +20,13 @@ class Case:
     """The questions and the rules of one template.
 
     Attributes:
+        version: The version of the template.
         template: Plain directory with copier.yml; gone when the `opened` block ends.
         questions: In the order in which they are asked.
         matrix: The rules.
     """
 
+    version: str
     template: Path
     questions: tuple[Question, ...]
     matrix: Matrix
@@ -49,6 +51,7 @@ class Case:
             ContradictionError: The answers do not go together.
         """
         answers = dict(known)
+        # Asked anew after each answer, which may have settled some of the questions after it.
         while not defaults and (still_open := open_questions(answers, self.questions, self.matrix, self.template)):
             if not ask:
                 raise _unanswered(still_open)
@@ -59,10 +62,16 @@ class Case:
 
 
 @contextmanager
-def opened() -> Iterator[Case]:
-    """Give the case of this installation's template."""
-    with template_root() as template:
-        yield Case(template, load_questions(template), load_matrix(template / "matrix.yml"))
+def opened(version: str = "") -> Iterator[Case]:
+    """Give the case of a version of the template, this installation's own if none is named.
+
+    Raises:
+        ReleaseError: This installation does not have that version.
+    """
+    version = version.removeprefix("v") or current()
+    with template_root(version) as template:
+        matrix = load_matrix(template / "matrix.yml")
+        yield Case(version, template, load_questions(template, matrix), matrix)
 
 
 def _unanswered(questions: Sequence[Question]) -> NoTerminalError:

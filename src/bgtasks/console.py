@@ -23,14 +23,14 @@ def is_interactive() -> bool:
 def say(lines: Iterable[str]) -> None:
     """Print lines to stdout."""
     for line in lines:
-        typer.echo(line)
+        typer.echo(_harmless(line))
 
 
 def warn(message: str, details: Iterable[str]) -> None:
     """Print a warning with indented details to stderr."""
-    _err(_paint("warning: ", typer.colors.YELLOW) + message)
+    _err(_paint("warning: ", typer.colors.YELLOW) + _harmless(message))
     for line in details:
-        _err(f"  {line}")
+        _err(f"  {_harmless(line)}")
 
 
 @contextmanager
@@ -57,16 +57,22 @@ def speaking() -> Iterator[None]:
 
 
 def _report(error: BgtasksError) -> None:
-    _err(_paint("error: ", typer.colors.RED) + error.message)
+    _err(_paint("error: ", typer.colors.RED) + _harmless(error.message))
     for line in error.why.splitlines():
-        _err(f"  {line}")
-    _err(_paint("\nhint: ", typer.colors.CYAN) + error.hint)
+        _err(f"  {_harmless(line)}")
+    _err(_paint("\nhint: ", typer.colors.CYAN) + _harmless(error.hint))
 
 
 def _err(line: str) -> None:
     typer.echo(line, err=True)
 
 
+def _harmless(text: str) -> str:
+    """The text with what steers a terminal written out: names of files and keys are other people's."""
+    return "".join(char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text)
+
+
 def _paint(text: str, colour: str) -> str:
+    # Decided for stderr, where everything coloured goes: stdout may be a file all the same.
     wanted = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return typer.style(text, fg=colour, bold=True) if wanted else text

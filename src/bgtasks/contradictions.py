@@ -41,6 +41,7 @@ def contradiction(answers: Answers, matrix: Matrix) -> tuple[str, ...]:
     """The fewest questions whose answers together veto every backend; none when a backend is left."""
     vetoes = _vetoes(answers, matrix)
     involved = [key for key in matrix.levels if any(key in rule.questions for rule in vetoes)]
+    # Small sets first: the first that is found is the smallest, and there are few questions.
     for size in range(1, len(involved) + 1):
         for keys in combinations(involved, size):
             if _covers([rule for rule in vetoes if rule.questions.issubset(keys)], matrix):

@@ -58,6 +58,7 @@ def derive(answers: Mapping[str, Answer], matrix: Matrix, template: Path) -> Der
         matrix: Its `sizing` holds the numbers for each answer.
         template: The directory that holds derive.jinja.
     """
+    # One source for both: arithmetic that stood in Python too would drift from what Copier does.
     macros = environment(template).get_template("derive.jinja").module
     text: str = macros.derive(matrix.raw, answers, answers["backend"])  # type: ignore[attr-defined]  # a macro
     return Derived(**json.loads(text))

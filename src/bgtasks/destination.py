@@ -1,22 +1,20 @@
 """Where a project goes: refuse what is taken, and write all of it or nothing."""
 
 import os
+import shlex
 import shutil
-import signal
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import yaml
-
 from bgtasks.errors import DestinationError
+from bgtasks.interrupts import signals_held
+from bgtasks.project import holds_project
 
 __all__ = ["check_vacant", "staged"]
 
 _SHOWN = 12
-_ENDINGS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def check_vacant(dest: Path, plan: Callable[[], Sequence[Path]]) -> None:
@@ -31,11 +29,11 @@ def check_vacant(dest: Path, plan: Callable[[], Sequence[Path]]) -> None:
     """
     if not _is_occupied(dest):
         return
-    if _holds_project(dest):
+    if holds_project(dest):
         raise DestinationError(
             f"Cannot write into `{dest}/`",
             why="It holds a bgtasks project already",
-            hint="Choose another directory; `bgtasks update` comes with a later release",
+            hint=f"Choose another directory, or run `bgtasks update {shlex.quote(str(dest))}`",
         )
     shared = [path.as_posix() for path in plan() if os.path.lexists(dest / path)]
     tops = {path.split("/")[0] for path in shared}
@@ -61,7 +59,8 @@ def staged(dest: Path) -> Iterator[Path]:
     place = dest.resolve()
     with ExitStack() as undo:
         try:
-            with _signals_held():
+            with signals_held():
+                # On the same file system as the place, or moving it there would be copying, which can stop half way.
                 home = place if place.exists() else _make_parents(place, undo)
                 stage = Path(tempfile.mkdtemp(prefix=f".{place.name[:40]}-", dir=home))
                 undo.callback(_remove, stage)
@@ -69,7 +68,7 @@ def staged(dest: Path) -> Iterator[Path]:
             raise _unwritable(dest, error) from error
         yield stage / place.name
         try:
-            with _signals_held() as held:
+            with signals_held() as held:
                 _move_into_place(stage / place.name, place)
                 _remove(stage)
                 undo.pop_all()
@@ -109,6 +108,7 @@ def _move_into_place(project: Path, dest: Path) -> None:
         raise DestinationError(
             f"Cannot write into `{dest}/`", why="Somebody else wrote into it meanwhile", hint="Choose another directory"
         )
+    # An empty directory that is there stays the same one, so its entries are moved one by one, and back.
     moved: list[str] = []
     try:
         for entry in sorted(project.iterdir()):
@@ -121,41 +121,13 @@ def _move_into_place(project: Path, dest: Path) -> None:
 
 
 def _remove(stage: Path) -> None:
-    with _signals_held():
+    with signals_held():
         shutil.rmtree(stage, ignore_errors=True)
 
 
 def _remove_if_empty(parent: Path) -> None:
     with suppress(OSError):  # somebody else has put something there: it is theirs
         parent.rmdir()
-
-
-@contextmanager
-def _signals_held() -> Iterator[list[int]]:
-    """Let Ctrl-C and SIGTERM wait until the block is over, so that no step is half done.
-
-    Gives the list of the numbers that wait.
-    """
-    held: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield held  # Python runs signal handlers in the main thread only
-        return
-    before = {number: signal.signal(number, lambda caught, _: held.append(caught)) for number in _ENDINGS}
-    try:
-        yield held
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    for number in held:
-        signal.raise_signal(number)
-
-
-def _holds_project(dest: Path) -> bool:
-    try:
-        answers = yaml.safe_load((dest / ".copier-answers.yml").read_bytes())
-    except (OSError, yaml.YAMLError):
-        return False
-    return isinstance(answers, dict) and str(answers.get("_src_path")).removesuffix(".git").endswith("bgtasks/bgtasks")
 
 
 def _in_the_way(shared: list[str], others: list[str]) -> Iterator[str]:

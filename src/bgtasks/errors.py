@@ -6,7 +6,10 @@
     ├── MatrixError             the decision matrix is broken
     ├── NoTerminalError         questions are open and nobody is there to answer
     ├── DestinationError        the project cannot be written where it was asked for
-    └── RenderError             the template could not be rendered
+    ├── RenderError             the template could not be rendered
+    ├── ReleaseError            this installation has no such version of the template
+    ├── ProjectError            the directory holds no project that can be updated
+    └── UpdateError             the project could not be updated and is as it was
 
 `cli.py` is the one place that catches them. Anything else that gets there is a bug in bgtasks.
 """
@@ -18,7 +21,10 @@ __all__ = [
     "DestinationError",
     "MatrixError",
     "NoTerminalError",
+    "ProjectError",
+    "ReleaseError",
     "RenderError",
+    "UpdateError",
 ]
 
 
@@ -60,3 +66,15 @@ class DestinationError(BgtasksError):
 
 class RenderError(BgtasksError):
     """Raised when the template could not be rendered; nothing was written."""
+
+
+class ReleaseError(BgtasksError):
+    """Raised when this installation does not have the version of the template that is asked for."""
+
+
+class ProjectError(BgtasksError):
+    """Raised when a directory holds no bgtasks project, or one whose answers file cannot be used."""
+
+
+class UpdateError(BgtasksError):
+    """Raised when a project could not be updated; it is as it was."""

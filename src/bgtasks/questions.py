@@ -13,7 +13,7 @@ from bgtasks.contradictions import check_contradictions
 from bgtasks.derive import environment
 from bgtasks.durations import parse_duration
 from bgtasks.errors import AnswersError
-from bgtasks.matrix import LADDER, Answer, Matrix, load_matrix
+from bgtasks.matrix import LADDER, SAFE_LOADER, Answer, Matrix, load_matrix
 from bgtasks.recommend import recommend
 
 __all__ = ["Answer", "Choice", "Question", "check", "complete", "load_questions", "parse_duration"]
@@ -57,6 +57,7 @@ class Question:
         if self.kind == "int" and isinstance(value, str) and value.isascii() and value.isdecimal():
             value = int(value)
         expected = int if self.kind == "int" else str
+        # YAML reads `no` as a bool, and a bool is an int to Python.
         if not isinstance(value, expected) or isinstance(value, bool):
             needed = f"one of {', '.join(self.values)}" if self.kind == "choice" else _type_name(expected())
             raise self._refusal(value, f"It is {_type_name(value)}, and {needed} is needed.")
@@ -79,6 +80,7 @@ class Question:
     def _hint(self, value: object) -> str:
         word = str(value)
         if self.kind == "duration":
+            # `90` is most likely seconds, but a guess about a time limit is for a person to make.
             bare = word.isdecimal() and int(word)
             return (
                 f"Did you mean {word}s?" if bare else f"Write a number and its unit, such as {', '.join(self.values)}"
@@ -98,16 +100,17 @@ class Question:
         )
 
 
-def load_questions(template: Path) -> tuple[Question, ...]:
+def load_questions(template: Path, matrix: Matrix | None = None) -> tuple[Question, ...]:
     """The questions that a user answers, in the order of copier.yml.
 
     Args:
         template: The directory that holds copier.yml and matrix.yml.
+        matrix: What stands in that matrix.yml, if it has been read already.
 
     Raises:
         MatrixError: matrix.yml is broken, or names other questions or choices than copier.yml.
     """
-    matrix = load_matrix(template / "matrix.yml")
+    matrix = matrix or load_matrix(template / "matrix.yml")
     config = yaml.load((template / "copier.yml").read_bytes(), Loader=_CopierLoader)  # noqa: S506 - a safe loader
     questions = tuple(
         _question(key, details, matrix, template)
@@ -152,11 +155,12 @@ def complete(answers: Mapping[str, Answer], questions: Sequence[Question], matri
     full = {q.key: answers.get(q.key, q.default) for q in questions}
     filled = {key: answer for key, answer in full.items() if answer is not None}
     check_contradictions(filled, matrix, defaults=set(filled).difference(answers))
+    # Only now: contradictions have a better message than the recommendation could give.
     filled.setdefault("backend", recommend(filled, matrix).backend)
     return {question.key: filled[question.key] for question in questions if question.key in filled}
 
 
-class _CopierLoader(yaml.SafeLoader):
+class _CopierLoader(SAFE_LOADER):  # type: ignore[misc, valid-type]  # which of the two it is depends on the machine
     """Reads copier.yml; what it includes is loaded on its own."""
 
 

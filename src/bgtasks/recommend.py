@@ -85,6 +85,7 @@ def rank(answers: Mapping[str, Answer], matrix: Matrix) -> list[Verdict]:
     levels = matrix.levels_of(answers)
     holding = [rule for rule in matrix.rules if rule.holds(levels)]
     verdicts = [_verdict(key, [rule for rule in holding if key in rule.backends]) for key in matrix.backends]
+    # The sort is stable, which is what keeps the order of the matrix in a tie.
     verdicts.sort(key=lambda v: (not v.admissible, -v.points if v.admissible else 0))
     best = verdicts[0]
     return [best, *(_outranked(verdict, best, matrix) for verdict in verdicts[1:])]
@@ -155,6 +156,7 @@ def _flips(backend: str, levels: Mapping[str, str], matrix: Matrix) -> Iterator[
     totals = _totals(matrix.rules, levels, matrix)
     for question, current in levels.items():
         rules = matrix.rules_on[question]
+        # All rules once, then only differences: there are dozens of other answers and far more rules.
         before = _totals(rules, levels, matrix)
         for level, answer in matrix.alternatives(question):
             if level == current:

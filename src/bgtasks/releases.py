@@ -1,49 +1,75 @@
-"""The template as data: the checkout's own files, or the one archive that the wheel carries."""
+"""Every released template that this installation knows, and its own.
 
+A checkout has its own template as loose files and the released ones in `history/`, one file for each. A wheel carries
+all of them in one archive.
+"""
+
+import re
 import sys
-import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from io import BytesIO
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
-from bgtasks.errors import RenderError
+from bgtasks import __version__
+from bgtasks.archive import Archive, Member, joined, load, save, snapshot
+from bgtasks.errors import ReleaseError, RenderError
 
-__all__ = ["ARCHIVE", "SOURCE", "pack", "template_root"]
+__all__ = ["ARCHIVE", "HISTORY", "SOURCE", "current", "known", "order", "pack", "recorded", "template_root"]
 
 SOURCE = "gh:bgtasks/bgtasks"
-ARCHIVE = "template.tar.xz"
+ARCHIVE = "releases.xz"
+HISTORY = "history"
 
-_PARTS = ("copier.yml", "matrix.yml", "*.jinja", "pins", "template")
-_CACHES = {"__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+_VERSION = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})(?:\.dev([0-9]{1,6}))?")
+_RELEASED = float("inf")
 
 
-class _Member(NamedTuple):
-    name: str
-    content: bytes
-    executable: bool
+def current() -> str:
+    """The version of this installation's own template."""
+    return __version__
+
+
+def known() -> tuple[str, ...]:
+    """Every version that can be rendered, oldest first; the last is this installation's own."""
+    return tuple(sorted({*_versions(), current()}, key=order))
+
+
+def order(version: str) -> tuple[float, ...]:
+    """A key that sorts versions; what is no version sorts first. `0.2.0.dev0` comes before `0.2.0`."""
+    match = _VERSION.fullmatch(version)
+    if not match:
+        return ()
+    # A development version sorts before the release that it leads to.
+    *numbers, dev = match.groups()
+    return *(float(number) for number in numbers), _RELEASED if dev is None else float(dev)
 
 
 @contextmanager
-def template_root() -> Iterator[Path]:
-    """Give a plain directory with copier.yml, matrix.yml, the macros, pins/ and template/.
+def template_root(version: str | None = None) -> Iterator[Path]:
+    """Give a plain directory with the copier.yml, matrix.yml, macros, pins/ and template/ of a version.
 
     It is always a fresh copy: Copier takes a directory that is a git checkout for a repository and
     would clone its last tag instead of reading the files that lie there.
 
+    Args:
+        version: One of `known`; this installation's own when it is left out.
+
     Raises:
+        ReleaseError: This installation does not have that version.
         RenderError: The copy could not be written, or the installation carries no template.
     """
-    with tempfile.TemporaryDirectory(prefix="bgtasks-template-", ignore_cleanup_errors=True) as folder:
-        root = Path(folder)
+    with ExitStack() as stack:
         try:
-            for member in _members():
+            folder = tempfile.TemporaryDirectory(prefix="bgtasks-template-", ignore_cleanup_errors=True)
+            root = Path(stack.enter_context(folder))
+            # Written by us from an archive of ours: no name in it can lead out of the folder.
+            for member in _archive(version or current()).members(version or current()):
                 _write(root, member)
         except OSError as error:
             raise RenderError(
-                f"Cannot unpack the template into `{root}`",
+                "Cannot unpack the template into a temporary directory",
                 why=str(error),
                 hint="Make room there, or let TMPDIR name another directory",
             ) from error
@@ -51,52 +77,59 @@ def template_root() -> Iterator[Path]:
 
 
 def pack(checkout: Path, archive: Path) -> None:
-    """Write the template of a checkout into one xz archive, the same bytes for the same files.
+    """Write every version that a checkout knows into one archive, the same bytes for the same files.
 
     Loose files in a wheel would not do: pip byte-compiles every `.py` that it installs, and the
     compiled files would then be rendered into projects.
     """
-    with tarfile.open(archive, "w:xz") as tar:
-        for member in _checkout_members(checkout):
-            info = tarfile.TarInfo(member.name)
-            info.size = len(member.content)
-            info.mode = 0o755 if member.executable else 0o644
-            tar.addfile(info, BytesIO(member.content))
+    save(joined([recorded(checkout), snapshot(checkout, current())]), archive)
 
 
-def _members() -> Iterator[_Member]:
-    archive = Path(__file__).with_name(ARCHIVE)
-    checkout = Path(__file__).parents[2]
+def recorded(checkout: Path) -> Archive:
+    """The releases in the history of a checkout, oldest first."""
+    return joined(load(path) for path in sorted(_history(checkout), key=lambda path: order(path.stem)))
+
+
+def _history(checkout: Path) -> list[Path]:
+    return [path for path in checkout.joinpath(HISTORY).glob("*.xz") if order(path.stem)]
+
+
+def _versions() -> set[str]:
+    archive, checkout = _places()
+    return set(_load(archive).versions) if archive.is_file() else {path.stem for path in _history(checkout)}
+
+
+def _archive(version: str) -> Archive:
+    """The archive that holds a version."""
+    archive, checkout = _places()
+    if not archive.is_file() and not (checkout / "copier.yml").is_file():
+        raise RenderError(
+            "This installation of bgtasks carries no template",
+            why=f"Neither `{archive}` nor `{checkout / 'copier.yml'}` exists",
+            hint=f"Install bgtasks again: `{sys.executable} -m pip install --force-reinstall bgtasks`",
+        )
+    if version not in known():
+        raise ReleaseError(
+            f"There is no release {version}",
+            why=f"This is bgtasks {current()}, which knows {', '.join(known())}",
+            hint="Choose one of these, or install the bgtasks that has it",
+        )
     if archive.is_file():
-        return _archive_members(archive)
-    if (checkout / "copier.yml").is_file():
-        return _checkout_members(checkout)
-    raise RenderError(
-        "This installation of bgtasks carries no template",
-        why=f"Neither `{archive}` nor `{checkout / 'copier.yml'}` exists",
-        hint=f"Install bgtasks again: `{sys.executable} -m pip install --force-reinstall bgtasks`",
-    )
+        return _load(archive)
+    return snapshot(checkout, version) if version == current() else recorded(checkout)
 
 
-def _archive_members(archive: Path) -> Iterator[_Member]:
-    with tarfile.open(archive, "r:xz") as tar:
-        for info in tar:
-            stream = tar.extractfile(info)
-            if stream is not None:
-                yield _Member(info.name, stream.read(), bool(info.mode & 0o100))
+@lru_cache(maxsize=1)
+def _load(archive: Path) -> Archive:
+    return load(archive)
 
 
-def _checkout_members(checkout: Path) -> Iterator[_Member]:
-    for part in _PARTS:
-        for top in sorted(checkout.glob(part)):
-            for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
-                if path.is_file() and not _CACHES.intersection(path.parts):
-                    yield _Member(
-                        path.relative_to(checkout).as_posix(), path.read_bytes(), bool(path.stat().st_mode & 0o100)
-                    )
+def _places() -> tuple[Path, Path]:
+    """Where the archive of a wheel would lie, and what the checkout would be."""
+    return Path(__file__).with_name(ARCHIVE), Path(__file__).parents[2]
 
 
-def _write(root: Path, member: _Member) -> None:
+def _write(root: Path, member: Member) -> None:
     path = root / member.name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(member.content)

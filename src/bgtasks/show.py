@@ -8,7 +8,7 @@ from pathlib import Path
 from bgtasks.matrix import Answer, Matrix, Rule
 from bgtasks.recommend import Recommendation
 
-__all__ = ["decision", "matrix_as_json", "matrix_lines", "next_steps"]
+__all__ = ["decision", "matrix_as_json", "matrix_lines", "next_steps", "recommended"]
 
 _SERVERS = ("redis", "rabbitmq")  # brokers and stores that are servers, as compose.yaml calls them
 _PIP = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"
@@ -17,9 +17,7 @@ _PIP = "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"
 def decision(recommendation: Recommendation, matrix: Matrix) -> Iterator[str]:
     """Give the recommendation with its reasons, what speaks against the others, and what would change it."""
     title = {key: backend.title for key, backend in matrix.backends.items()}
-    yield f"Recommended: {title[recommendation.backend]} ({_strength(recommendation, title)})"
-    yield from (f"  {reason}" for reason in recommendation.verdicts[0].reasons_for)
-    yield from (f"  But: {reason}" for reason in recommendation.verdicts[0].reasons_against)
+    yield from recommended(recommendation, matrix)
     yield ""
     yield "Against the others:"
     for verdict in recommendation.verdicts[1:]:
@@ -29,6 +27,14 @@ def decision(recommendation: Recommendation, matrix: Matrix) -> Iterator[str]:
         yield ""
         yield "One other answer would change the choice:"
         yield from (f"  {flip.question}={flip.answer}: {title[flip.backend]}" for flip in recommendation.flips)
+
+
+def recommended(recommendation: Recommendation, matrix: Matrix) -> Iterator[str]:
+    """Give the recommended backend with the reasons for it."""
+    title = {key: backend.title for key, backend in matrix.backends.items()}
+    yield f"Recommended: {title[recommendation.backend]} ({_strength(recommendation, title)})"
+    yield from (f"  {reason}" for reason in recommendation.verdicts[0].reasons_for)
+    yield from (f"  But: {reason}" for reason in recommendation.verdicts[0].reasons_against)
 
 
 def next_steps(dest: Path, answers: Mapping[str, Answer], matrix: Matrix) -> Iterator[str]:

@@ -29,6 +29,8 @@ class Terminal:
         self._background: subprocess.Popen[bytes] | None = None
         kept = {name: value for name, value in os.environ.items() if name not in _NOT_THE_READERS}
         own = {"UVICORN_PORT": str(self.port), "HEARTBEAT_DIR": str(folder.parent / "heartbeat"), "NO_COLOR": "1"}
+        for role in ("AUTHOR", "COMMITTER"):  # whoever follows a page has told git who they are
+            own |= {f"GIT_{role}_NAME": "A Reader", f"GIT_{role}_EMAIL": "reader@example.com"}
         self._env = kept | own | {"PATH": f"{programs}:{os.environ['PATH']}:/usr/sbin"}
         self._bash = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],
