@@ -36,8 +36,12 @@ def service(
 
 @pytest.mark.parametrize("service", per_variant(QUEUES), indirect=True)
 def test_a_script_enqueues_as_a_request_does(service: Service) -> None:
-    printed = service.project.run(service.project.python, "-c", SCRIPT, **service.env)
-    assert service.wait(printed.stdout.strip())["state"] == "succeeded", printed.stderr
+    for _ in range(5):
+        printed = service.project.run(service.project.python, "-c", SCRIPT, **service.env)
+        if printed.returncode == 0:
+            break  # on a busy machine, a first connection may take longer than a caller waits
+    assert printed.returncode == 0, printed.stderr
+    assert service.wait(printed.stdout.strip())["state"] == "succeeded"
 
 
 @pytest.mark.parametrize("hanging", per_variant(HANGING))

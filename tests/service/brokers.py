@@ -1,18 +1,20 @@
 """Real brokers on free ports of the loopback, that a test can kill and bring back."""
 
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+PORTS = range(20_000, 32_000)  # below those that Linux gives to connections
 RABBITMQ_SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # below Debian's wrapper, which switches the user
 
 
@@ -38,11 +40,23 @@ class Server:
                 raise AssertionError(f"{self.command[0]} does not start:\n{self.log.read_text()[-2000:]}")
             time.sleep(0.05)
 
-    def stop(self, signum: signal.Signals = signal.SIGTERM) -> None:
-        """Signal the server and everything it started, and wait until it is gone."""
+    def send_signal(self, signum: signal.Signals) -> None:
+        """Signal the server and everything it started."""
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signum)
+
+    def stop(self, signum: signal.Signals = signal.SIGTERM) -> None:
+        """Signal the server and everything it started, and wait until it is gone."""
+        self.send_signal(signum)
+        if self.process is not None:
             self.process.wait(60)
+        if "ERL_EPMD_PORT" in self.env:  # the port mapper that RabbitMQ started stays behind
+            subprocess.run(["epmd", "-kill"], env=self.env, check=False, capture_output=True)
+
+    def control(self, *words: str) -> None:
+        """Ask RabbitMQ for something that only its operator can."""
+        command = [self.command[0].replace("rabbitmq-server", "rabbitmqctl"), "--quiet", *words]
+        subprocess.run(command, env=self.env, check=True, capture_output=True)
 
 
 def need(program: str) -> str:
@@ -113,10 +127,16 @@ def _settings(broker: str, folder: Path, servers: dict[str, Server]) -> dict[str
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nobody listens on.
+
+    The kernel gives none of these to a connection: a server that is down for a while finds its port free again.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"Every port from {PORTS[0]} to {PORTS[-1]} is taken")
 
 
 def listens(port: int) -> bool:
