@@ -1,20 +1,24 @@
 """Real brokers on free ports of the loopback, that a test can kill and bring back."""
 
+import fcntl
 import os
 import random
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 PORTS = range(20_000, 32_000)  # below those that Linux gives to connections
+_given: dict[int, BinaryIO] = {}  # the lock on each port, as long as this process lives
 RABBITMQ_SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # below Debian's wrapper, which switches the user
 
 
@@ -96,7 +100,7 @@ def rabbitmq_server(folder: Path) -> Server:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
     }
     command = [str(RABBITMQ_SCRIPT if RABBITMQ_SCRIPT.exists() else program)]
-    return Server(command, os.environ | settings, port, folder / "rabbitmq.out")
+    return Server(command, os.environ | settings, port, folder / "rabbitmq.log")
 
 
 @contextmanager
@@ -127,14 +131,21 @@ def _settings(broker: str, folder: Path, servers: dict[str, Server]) -> dict[str
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on.
+    """Return a port that nobody listens on, and that no other test is given.
 
-    The kernel gives none of these to a connection: a server that is down for a while finds its port free again.
+    The kernel gives none of these to a connection: a server that is down for a while finds its port free again. It
+    listens only seconds after it got its port, and tests run side by side: a lock says whose the port is until then.
     """
+    locks = Path(tempfile.gettempdir(), "bgtasks-test-ports")
+    locks.mkdir(exist_ok=True)
     for port in random.sample(PORTS, len(PORTS)):
-        with socket.socket() as probe, suppress(OSError):
+        with ExitStack() as unless_taken, socket.socket() as probe, suppress(OSError):
+            lock = unless_taken.enter_context((locks / str(port)).open("ab"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
+            _given[port] = lock
+            unless_taken.pop_all()
             return port
     raise AssertionError(f"Every port from {PORTS[0]} to {PORTS[-1]} is taken")
 
