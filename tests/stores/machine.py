@@ -162,8 +162,8 @@ class StoreMachine(RuleBasedStateMachine):
     def withdraw(self, one: tuple[bool, int]) -> None:
         job_id = self.job(one)
         entry = self.promise.jobs.get(job_id)
-        if entry and entry.state == "queued" and (entry.rung_s is None or entry.key):
-            return  # nobody asks for that: its message was to come later, or a repeat may have been told of it
+        if entry and entry.state == "queued" and entry.delayed:
+            return  # nobody asks for that: its message was to come later
         done = self.promise.withdraw(job_id)
         assert self.call(API, "withdraw", job_id) == done
 
@@ -200,9 +200,9 @@ class StoreMachine(RuleBasedStateMachine):
         assert {entry["id"]: (entry["state"], entry["attempts"], entry["key"]) for entry in entries} == {
             job.id: (job.state, job.attempts, job.key) for job in jobs
         }
-        states = [job.state for job in jobs]
+        states = ["delayed" if job.state == "queued" and job.due_s is not None else job.state for job in jobs]
         assert {name: size for name, size in stats.items() if name.startswith("state:")} == {
-            f"state:{state}": states.count(state) for state in STATES
+            f"state:{state}": states.count(state) for state in (*STATES, "delayed")
         }
         for entry in entries:
             self.check(entry)

@@ -21,6 +21,8 @@ class Entry:
     attempts: int = 0
     claims: int = 0
     cancel: bool = False
+    delayed: bool = False
+    repeated: bool = False
     due_s: float | None = None
     lease_s: float | None = None
     rung_s: float | None = None
@@ -51,11 +53,12 @@ class Promise:
         """Return the id of the job that now stands for the key, or nothing when too many are open."""
         for job in self.jobs.values():
             if key and job.key == key:
+                job.repeated = True
                 return job.id
         if len(self.open()) >= MOST_OPEN:
             return ""
         due_s, rung_s = (wall_s + delay_s, None) if delay_s else (None, self.now_s)
-        self.jobs[job_id] = Entry(job_id, key, max_retries, due_s=due_s, rung_s=rung_s)
+        self.jobs[job_id] = Entry(job_id, key, max_retries, delayed=bool(delay_s), due_s=due_s, rung_s=rung_s)
         return job_id
 
     def claim(self, job_id: str, wall_s: float) -> str:
@@ -122,7 +125,7 @@ class Promise:
     def withdraw(self, job_id: str) -> bool:
         """Return whether a job that nobody has had is forgotten."""
         job = self.jobs.get(job_id)
-        if job is None or job.state != "queued" or job.claims:
+        if job is None or job.state != "queued" or job.claims or job.repeated:
             return False
         del self.jobs[job_id]
         return True

@@ -7,6 +7,9 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# Workers look every second for jobs whose delay, pause or lease has ended: none waits so long while one lives.
+OVERDUE_S = 60.0
+
 
 class JobState(StrEnum):
     """Where a job is; the last three are final."""

@@ -43,8 +43,7 @@ def _submit(task: Task[..., Any], packed: str, key: str, delay_ms: int) -> Job:
         try:
             ring(job.id, job.queue)
         except BaseException:
-            # A repeat with the same key may have been answered meanwhile: that job stays, and recovery rings for it.
-            if not key:
-                store.withdraw(job.id)
+            # A repeat with the same key may have been told of it meanwhile: then it stays, and recovery rings for it.
+            store.withdraw(job.id)
             raise
     return job

@@ -6,9 +6,9 @@ something to look at. `lua/README.md` draws the keys.
 
 import json
 import threading
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from time import time
 from typing import Any, NamedTuple
 
 from redis import Redis
@@ -18,7 +18,7 @@ from redis.exceptions import ConnectionError, NoScriptError, RedisError, Timeout
 from redis.retry import Retry
 
 from app.jobs.errors import TooManyJobs, Unavailable
-from app.jobs.record import Job, JobState
+from app.jobs.record import OVERDUE_S, Job, JobState
 from app.jobs.redis_url import redis_url
 from app.jobs.threads import Once
 from app.settings import Settings, get_settings
@@ -95,7 +95,7 @@ class JobStore:
         return to_job(given | {"state": JobState.QUEUED, "attempts": 0, "created_at": record}), True
 
     def withdraw(self, job_id: str) -> bool:
-        """Forget a job whose message could not be sent; False when a worker has it already."""
+        """Forget a job whose message could not be sent; False when a worker has it, or a repeat was told of it."""
         return bool(self.step("withdraw", job_id))
 
     def get(self, job_id: str) -> Job | None:
@@ -186,16 +186,19 @@ class JobStore:
         return to_job(record) if record else None
 
     def stats(self) -> dict[str, int]:
-        """Return the counters, and `state:<state>` with the number of jobs in each state."""
+        """Return the counters, and `state:<state>` with the number of jobs in each state.
+
+        Jobs with a delay or a pause are `state:delayed`; `overdue` are those of them that nobody looked after.
+        """
         pipe = self._redis.pipeline(transaction=False)
         pipe.hgetall(self._key("stats"))
         for index in _INDEXES:
             pipe.zcard(self._key("state", index))
-        counters, *sizes = self._guard(pipe.execute)
-        totals = Counter({name: int(value) for name, value in counters.items()})
-        for state, size in zip(_INDEXES.values(), sizes, strict=True):
-            totals[f"state:{state}"] += size
-        return totals
+        pipe.zcount(self._key("timers"), "-inf", (time() - OVERDUE_S) * 1000)
+        counters, *sizes, overdue = self._guard(pipe.execute)
+        totals = {name: int(value) for name, value in counters.items()}
+        totals |= {f"state:{index}": size for index, size in zip(_INDEXES, sizes, strict=True)}
+        return totals | {"overdue": overdue}
 
     def step(self, name: str, *args: Any) -> Any:
         """Run the script of this name in `lua/`, whose first line says what it takes.

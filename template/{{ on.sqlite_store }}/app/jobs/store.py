@@ -16,7 +16,7 @@ from time import monotonic, sleep, time
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from app.jobs.errors import TooManyJobs, Unavailable
-from app.jobs.record import Job, JobState
+from app.jobs.record import OVERDUE_S, Job, JobState
 from app.jobs.threads import Once
 from app.settings import Settings, get_settings
 
@@ -91,8 +91,9 @@ class JobStore:
         """
         limit = self._settings.max_waiting_jobs
         with self._transaction() as db:
-            query = "select * from job where task = ? and key = ?"
-            if key and (known := db.execute(query, (task, key)).fetchone()):
+            # A new time of change keeps a job from being withdrawn: somebody was told that it will run.
+            query = "update job set changed_at = max(?, changed_at + 0.001) where task = ? and key = ? returning *"
+            if key and (known := db.execute(query, (time(), task, key)).fetchone()):
                 return _job(known), False
             query = "select total(value) from stat where name in ('state:queued', 'state:running', 'state:retrying')"
             (waiting,) = db.execute(query).fetchone()
@@ -108,9 +109,9 @@ class JobStore:
             return _job(row), True
 
     def withdraw(self, job_id: str) -> bool:
-        """Forget a job whose message could not be sent; False when a worker has it already."""
+        """Forget a job whose message could not be sent; False when a worker has it, or a repeat was told of it."""
         with self._transaction() as db:
-            query = "delete from job where id = ? and state = 'queued' and claims = 0"
+            query = "delete from job where id = ? and state = 'queued' and claims = 0 and changed_at = created_at"
             return db.execute(query, (job_id,)).rowcount == 1
 
     def get(self, job_id: str) -> Job | None:
@@ -273,10 +274,21 @@ class JobStore:
         return _job(record) if record else None
 
     def stats(self) -> dict[str, int]:
-        """Return the counters, and `state:<state>` with the number of jobs in each state."""
+        """Return the counters, and `state:<state>` with the number of jobs in each state.
+
+        Jobs with a delay or a pause are `state:delayed`; `overdue` are those of them that nobody looked after.
+        """
         with self._reading() as db:
             counters = {row["name"]: row["value"] for row in db.execute("select name, value from stat")}
-        return {f"state:{state}": 0 for state in JobState} | counters
+            query = (
+                "select total(state = 'queued'), total(timer < ? or lease < ?) from job"
+                " where timer is not null or lease is not null"
+            )
+            late = (time() - OVERDUE_S, monotonic() - OVERDUE_S)
+            delayed, overdue = map(int, db.execute(query, late).fetchone())
+        totals = {f"state:{state}": 0 for state in JobState} | counters
+        totals["state:queued"] -= delayed
+        return totals | {"state:delayed": delayed, "overdue": overdue}
 
     def ping(self) -> None:
         """Raise `Unavailable` when the file cannot be written: reading alone works also while it is locked."""

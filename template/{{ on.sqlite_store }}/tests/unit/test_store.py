@@ -82,6 +82,29 @@ def test_a_step_of_the_wall_clock_breaks_no_lease(store: JobStore, monkeypatch: 
     assert (store.due().ring, store.claim("a").outcome) == ([], JobState.RUNNING)
 
 
+def test_a_job_that_was_due_a_minute_ago_is_counted_as_overdue(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, delay_ms=1000)
+    add(store, "b")
+    stats = store.stats()
+    assert (stats["state:queued"], stats["state:delayed"], stats["overdue"]) == (1, 1, 0)
+    later = time.time() + 62
+    monkeypatch.setattr("app.jobs.store.time", lambda: later)
+    assert store.stats()["overdue"] == 1
+
+
+@pytest.mark.parametrize("key", ["", "k"])
+def test_a_job_that_could_not_be_rung_for_is_forgotten_unless_a_repeat_was_told_of_it(
+    store: JobStore, key: str
+) -> None:
+    add(store, key=key)
+    assert store.withdraw("a")
+    assert add(store, "b", key="k").id == "b"
+    assert add(store, "c", key="k").id == "b"
+    assert not store.withdraw("b")
+
+
 def test_what_ran_or_waited_when_the_host_was_restarted_is_rung_for(
     store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

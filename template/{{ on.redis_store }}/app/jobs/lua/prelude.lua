@@ -14,11 +14,13 @@ local function read(id)
   end
   return found
 end
--- The job that stands for an idempotency key, if there is one.
+-- The job that stands for an idempotency key, if there is one. Who asked was promised it: it is not withdrawn any more.
 local function known_as(task, key)
   local id = key ~= '' and redis.call('GET', p .. ':key:' .. task .. ':' .. key)
   local found = id and read(id)
-  return found and #found > 0 and found
+  if not found or #found == 0 then return nil end
+  redis.call('HSET', job_key(id), 'repeated', 1)
+  return found
 end
 -- Why there is no room for so many more jobs, or nil.
 local function full(more, limit)
