@@ -22,10 +22,16 @@ async def alive(request: Request) -> dict[str, float | str]:
 @router.get("/readyz")
 async def ready(response: Response) -> dict[str, str]:
     """Answer 200 when everything that a job needs is reachable, 503 when not, within a second."""
-    answers = await asyncio.gather(*(_answers(check) for check in CHECKS.values()))
-    if not all(answers):
+    answers = await reachable()
+    if not all(answers.values()):
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    return {name: "ok" if ok else "unreachable" for name, ok in zip(CHECKS, answers, strict=True)}
+    return {name: "ok" if ok else "unreachable" for name, ok in answers.items()}
+
+
+async def reachable() -> dict[str, bool]:
+    """Ask everything that a job needs, at once; what does not answer within a second is not reachable."""
+    answers = await asyncio.gather(*(_answers(check) for check in CHECKS.values()))
+    return dict(zip(CHECKS, answers, strict=True))
 
 
 async def _answers(check: Callable[[], Awaitable[None]]) -> bool:

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, read from the job store: they survive restarts and cover every worker."""
+"""Metrics for Prometheus, of the whole service: what the job store counts, whichever process did it."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from app.api.health import reachable
 from app.jobs import JobState, job_stats
 
 router = APIRouter(tags=["metrics"])
@@ -16,21 +17,29 @@ router = APIRouter(tags=["metrics"])
 async def metrics(request: Request) -> Response:
     """Return every metric in the text format of Prometheus."""
     registry = CollectorRegistry()
-    registry.register(_Snapshot(await job_stats(), request.app.state.loop_lag.seconds))
+    registry.register(_Snapshot(await job_stats(), await reachable(), request.app.state.loop_lag.seconds))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class _Snapshot(Collector):
-    def __init__(self, stats: dict[str, int], loop_lag_s: float) -> None:
+    def __init__(self, stats: dict[str, int], up: dict[str, bool], loop_lag_s: float) -> None:
         self._stats = stats
+        self._up = up
         self._loop_lag_s = loop_lag_s
 
     def collect(self) -> Iterator[Metric]:
         """Turn the counters of the job store into metric families."""
         current = GaugeMetricFamily("jobs", "Jobs on record, by state", labels=["state"])
-        for state in JobState:
+        for state in (*JobState, "delayed"):
             current.add_metric([state], self._stats.get(f"state:{state}", 0))
         yield current
+        yield GaugeMetricFamily(
+            "jobs_overdue", "Jobs for which a worker should have rung a minute ago", value=self._stats.get("overdue", 0)
+        )
+        up = GaugeMetricFamily("dependency_up", "Whether something that jobs need answers", labels=["name"])
+        for name, ok in self._up.items():
+            up.add_metric([name], ok)
+        yield up
         finished = CounterMetricFamily("jobs_finished", "Jobs that became final", labels=["task", "state"])
         seconds = CounterMetricFamily("job_run_seconds", "Time that jobs ran in their last try", labels=["task"])
         dropped = CounterMetricFamily("messages_dropped", "Messages with nothing to run", labels=["why"])

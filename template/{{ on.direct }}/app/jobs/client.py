@@ -29,7 +29,7 @@ async def retry_job(job_id: str) -> Job | None:
 
 async def job_stats() -> dict[str, int]:
     """Return the counters of the job store, for the metrics."""
-    return job_store().stats()
+    return open_runner().stats()
 
 
 async def check_runner() -> None:

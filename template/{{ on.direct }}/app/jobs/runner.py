@@ -133,6 +133,14 @@ class Runner:
         run = self._runs.get(job.id)
         return job if run is None else job.model_copy(update={"progress": run.progress})
 
+    def stats(self) -> dict[str, int]:
+        """Return the counters of the store, where jobs whose delay is not over are `state:delayed`."""
+        now = self.loop.time()
+        later = [self._store.get(job_id) for job_id, (_, due) in self._waiting.items() if due > now]
+        delayed = sum(job is not None and job.state is JobState.QUEUED for job in later)
+        totals = self._store.stats()
+        return totals | {"state:queued": totals.get("state:queued", 0) - delayed, "state:delayed": delayed}
+
     async def drain(self, patience_s: float) -> None:
         """Finish what runs and waits, as far as it can be done in time; say in the log what is lost."""
         self._deadline = self.loop.time() + patience_s
