@@ -71,3 +71,17 @@ def test_a_worker_that_stands_still_turns_unhealthy(service: Service) -> None:
     assert service.worker is not None
     os.killpg(service.worker.pid, signal.SIGSTOP)
     service.until(lambda: not service.healthy(), "the health check to turn false")
+
+
+@pytest.mark.parametrize(
+    "service", per_variant(one for one in QUEUES if str(one) in ("huey-sqlite", "celery-redis")), indirect=True
+)
+def test_one_process_of_a_worker_that_stands_still_turns_it_unhealthy(service: Service) -> None:
+    assert service.worker is not None
+    threads = Path(f"/proc/{service.worker.pid}/task").iterdir()
+    children = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    (one, *_) = (child for child in children if "resource_tracker" not in Path(f"/proc/{child}/cmdline").read_text())
+    os.kill(one, signal.SIGSTOP)
+    service.until(lambda: not service.healthy(), "the health check to turn false")
+    os.kill(one, signal.SIGCONT)
+    service.until(service.healthy, "the health check to turn true")

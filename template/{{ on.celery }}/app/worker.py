@@ -95,7 +95,7 @@ class _Pulse(bootsteps.StartStopStep):
 
     def _beat(self, consumer: Any) -> None:
         transport.assure(consumer.connection)
-        touch(get_settings().heartbeat_dir / "0")
+        touch(get_settings().heartbeat_dir / "main")
         for request in list(state.reserved_requests):
             # RabbitMQ cuts off who holds a message for 30 minutes; a job may run for hours.
             if monotonic() - _held_since.setdefault(request, monotonic()) > _ACKNOWLEDGE_AFTER_S:
@@ -198,8 +198,10 @@ def _end_process(**_: object) -> None:
 
 
 def _leave_in_time() -> None:
-    """End this process at the end of the drain time; Celery alone would wait for its job."""
+    """Show that this process runs; end it at the end of the drain time, where Celery would wait for its job."""
+    pulse = get_settings().heartbeat_dir / str(current_process().index + 1)
     while not _stopping[0]:
+        touch(pulse)
         threading.Event().wait(0.5)
     threading.Event().wait(get_settings().drain_s)
     try:
