@@ -45,6 +45,18 @@ def test_a_stop_ends_everything_in_time_and_by_itself(stack: Stack) -> None:
         assert {job["attempts"] for job in stack.all_succeed([*short, long])} == {1}
 
 
+@pytest.mark.brokers("rabbitmq")
+def test_an_order_that_nginx_saw_refused_leaves_no_job(behind_nginx: Stack) -> None:
+    edge = replace(behind_nginx)
+    edge.port = int(behind_nginx.settings["EDGE_PORT"])
+    before = behind_nginx.jobs("queued")
+    behind_nginx.compose("stop rabbitmq")
+    answers = [edge.call("POST", "/reports", {"month": "2026-10-01"}) for _ in range(3)]
+    assert [(answer.status, "retry-after" in answer.headers) for answer in answers] == [(503, True)] * 3
+    assert behind_nginx.jobs("queued") == before
+    behind_nginx.up()
+
+
 @pytest.mark.brokers("redis", "rabbitmq")
 def test_the_api_waits_for_a_broker_that_starts_late(stack: Stack) -> None:
     late = with_late_broker(stack)

@@ -1,6 +1,7 @@
 """More workers: each takes what it can run, and nothing more."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -21,3 +22,15 @@ def test_no_worker_is_idle_while_another_holds_more_than_it_can_run(stack: Stack
     shares = Counter(job["result"]["host"] for job in stack.all_succeed(long))
     assert len(shares) == WORKERS
     assert max(shares.values()) <= stack.places
+
+
+@pytest.mark.brokers("sqlite")
+def test_the_number_of_workers_in_the_settings_outlasts_a_deployment(stack: Stack) -> None:
+    wide = replace(stack, settings=stack.settings | {"WORKERS": "2"})
+    before = {*stack.containers("worker")}
+    wide.up("--no-deps --no-recreate worker")
+    grown = {*wide.containers("worker")}
+    assert (before < grown, len(grown)) == (True, 2)
+    wide.up("--no-deps --force-recreate worker")
+    after = {*wide.containers("worker")}
+    assert (grown & after, len(after)) == (set(), 2)

@@ -16,7 +16,7 @@ _FOLDER = Path(__file__).parents[1] / "secrets"
 _MOUNTED = _FOLDER / "mounted"
 # The base of the Dockerfile: it is there already, or will be needed anyway.
 _IMAGE = "python:3.13-slim-trixie"
-_LATER = "secrets/mounted/ is yours alone so far: run this again where Docker runs, before the containers start\n"
+_LATER = "secrets/mounted/ is yours alone so far: run this again where Docker runs, before the containers start"
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
             readers[name] = secret["reader"]
             write(_MOUNTED / name, texts[name])
     if "--local" not in sys.argv and not hand_over(readers):
-        sys.stderr.write(_LATER)
+        sys.exit(_LATER)
 
 
 def write(path: Path, text: str) -> None:

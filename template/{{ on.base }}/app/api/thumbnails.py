@@ -20,10 +20,9 @@ async def upload(
     image: UploadFile, response: Response, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
 ) -> Job:
     """Keep the image and shrink it in the background."""
-    content = await image.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
+    if (image.size or 0) > _MAX_BYTES:
         raise HTTPException(status.HTTP_413_CONTENT_TOO_LARGE, f"The image is larger than {_MAX_BYTES} bytes")
-    name = await run_in_threadpool(store_upload, content)
+    name = await run_in_threadpool(store_upload, image.file)
     return accepted(await enqueue(make_thumbnail, name, idempotency_key=idempotency_key), response)
 
 

@@ -1,7 +1,9 @@
 """Thumbnails: work that computes rather than waits."""
 
 import hashlib
+import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -12,6 +14,7 @@ _SIZE = (256, 256)
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 # 4 bytes a pixel in memory: an image of 500 kB can hold a gigabyte.
 _MAX_PIXELS = 25_000_000
+_BLOCK = 1 << 20
 
 
 @task(name="thumbnails.make", max_retries=1, cpu=True)
@@ -28,11 +31,15 @@ def thumbnail_path(job_id: str) -> Path:
     return output_path("thumbnails", f"{job_id}.png")
 
 
-def store_upload(content: bytes) -> str:
+def store_upload(upload: BinaryIO) -> str:
     """Keep an uploaded image and return its name: the same image has the same name."""
-    name = hashlib.sha256(content).hexdigest()
-    with final_file(output_path("uploads", name)) as part:
-        part.write_bytes(content)
+    digest = hashlib.sha256()
+    while block := upload.read(_BLOCK):
+        digest.update(block)
+    upload.seek(0)
+    name = digest.hexdigest()
+    with final_file(output_path("uploads", name)) as part, part.open("wb") as file:
+        shutil.copyfileobj(upload, file)
     return name
 
 

@@ -12,7 +12,8 @@ from app.tasks.thumbnails import make_thumbnail, shrink, store_upload, thumbnail
 def test_a_thumbnail_keeps_proportions_and_colour() -> None:
     content = BytesIO()
     Image.new("RGB", (1000, 500), "red").save(content, format="JPEG")
-    upload = store_upload(content.getvalue())
+    content.seek(0)
+    upload = store_upload(content)
     assert make_thumbnail(upload)["height"] == 128
     with Image.open(thumbnail_path(upload)) as small:
         assert small.size == (256, 128)
@@ -22,7 +23,7 @@ def test_a_thumbnail_keeps_proportions_and_colour() -> None:
 
 
 def test_the_same_image_is_kept_once() -> None:
-    assert store_upload(b"same") == store_upload(b"same")
+    assert store_upload(BytesIO(b"same")) == store_upload(BytesIO(b"same"))
     assert len(list(output_path("uploads", "x").parent.iterdir())) == 1
 
 
@@ -41,5 +42,5 @@ def test_a_small_file_that_holds_too_many_pixels_is_refused(tmp_path: Path) -> N
 
 def test_the_same_upload_twice_at_once_is_whole() -> None:
     with ThreadPoolExecutor(8) as threads:
-        names = set(threads.map(store_upload, [b"same" * 1000] * 40))
+        names = set(threads.map(store_upload, [BytesIO(b"same" * 1000) for _ in range(40)]))
     assert output_path("uploads", names.pop()).read_bytes() == b"same" * 1000
