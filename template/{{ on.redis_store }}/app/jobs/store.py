@@ -8,7 +8,6 @@ import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from time import time
 from typing import Any, NamedTuple
 
 from redis import Redis
@@ -188,13 +187,14 @@ class JobStore:
     def stats(self) -> dict[str, int]:
         """Return the counters, and `state:<state>` with the number of jobs in each state.
 
-        Jobs with a delay or a pause are `state:delayed`; `overdue` are those of them that nobody looked after.
+        Of those that wait, jobs with a delay are `state:delayed`. `overdue` ones found no worker in time.
         """
+        now_s, _ = self._guard(self._redis.time)
         pipe = self._redis.pipeline(transaction=False)
         pipe.hgetall(self._key("stats"))
         for index in _INDEXES:
             pipe.zcard(self._key("state", index))
-        pipe.zcount(self._key("timers"), "-inf", (time() - OVERDUE_S) * 1000)
+        pipe.zcount(self._key("timers"), "-inf", (now_s - OVERDUE_S) * 1000)
         counters, *sizes, overdue = self._guard(pipe.execute)
         totals = {name: int(value) for name, value in counters.items()}
         totals |= {f"state:{index}": size for index, size in zip(_INDEXES, sizes, strict=True)}

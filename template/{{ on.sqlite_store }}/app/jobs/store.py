@@ -91,9 +91,11 @@ class JobStore:
         """
         limit = self._settings.max_waiting_jobs
         with self._transaction() as db:
-            # A new time of change keeps a job from being withdrawn: somebody was told that it will run.
-            query = "update job set changed_at = max(?, changed_at + 0.001) where task = ? and key = ? returning *"
-            if key and (known := db.execute(query, (time(), task, key)).fetchone()):
+            query = "select * from job where task = ? and key = ?"
+            if key and (known := db.execute(query, (task, key)).fetchone()):
+                # Told to somebody else, a job that waits for its first try is not withdrawn any more.
+                query = "update job set changed_at = created_at + 0.001 where id = ? and changed_at = created_at"
+                db.execute(query, (known["id"],))
                 return _job(known), False
             query = "select total(value) from stat where name in ('state:queued', 'state:running', 'state:retrying')"
             (waiting,) = db.execute(query).fetchone()
@@ -276,19 +278,20 @@ class JobStore:
     def stats(self) -> dict[str, int]:
         """Return the counters, and `state:<state>` with the number of jobs in each state.
 
-        Jobs with a delay or a pause are `state:delayed`; `overdue` are those of them that nobody looked after.
+        Of those that wait, jobs with a delay are `state:delayed`. `overdue` ones found no worker in time.
         """
         with self._reading() as db:
-            counters = {row["name"]: row["value"] for row in db.execute("select name, value from stat")}
             query = (
-                "select total(state = 'queued'), total(timer < ? or lease < ?) from job"
-                " where timer is not null or lease is not null"
+                "select name, value from stat"
+                " union all select 'state:delayed', count(*) from job where timer is not null and state = 'queued'"
+                " union all select 'overdue', count(*) from job where timer < ? or lease < ? or lease > ?"
             )
-            late = (time() - OVERDUE_S, monotonic() - OVERDUE_S)
-            delayed, overdue = map(int, db.execute(query, late).fetchone())
+            tick = monotonic()
+            late = (time() - OVERDUE_S, tick - OVERDUE_S, tick + self._settings.lease_s)
+            counters = dict(db.execute(query, late).fetchall())
         totals = {f"state:{state}": 0 for state in JobState} | counters
-        totals["state:queued"] -= delayed
-        return totals | {"state:delayed": delayed, "overdue": overdue}
+        totals["state:queued"] -= totals["state:delayed"]
+        return totals
 
     def ping(self) -> None:
         """Raise `Unavailable` when the file cannot be written: reading alone works also while it is locked."""
