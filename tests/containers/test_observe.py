@@ -45,6 +45,7 @@ def test_the_dashboard_asks_for_what_the_api_tells(observed: Stack) -> None:
         query = urllib.parse.urlencode({"query": expression})
         assert observed.ask("PROMETHEUS_PORT", f"/api/v1/query?{query}")["status"] == "success"
     observed.until(lambda: "jobs" in told(observed), "the first scrape", 60)
+    assert {"dependency_up", "jobs_overdue"} <= told(observed)
     assert {name for one in asked for name in re.findall(METRIC, re.sub(r"by \([^)]*\)", "", one))} <= told(observed)
 
 

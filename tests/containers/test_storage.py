@@ -15,11 +15,12 @@ def test_a_backup_brings_back_what_was_there_and_nothing_else(stack: Stack) -> N
     back_up, restore = (text.replace("\n    ", "\n") for text in re.findall(r"\n\n((?:    .+\n)+)", page))
     kept = stack.place("hold", 0.1)
     stack.all_succeed([kept])
-    waits = stack.place("hold", 0.1)
+    runs = stack.place("hold", 8)
     stack.shell(f"{DC}\n{back_up}")
     late = stack.place("hold", 0.1)
-    stack.all_succeed([waits, late])
+    stack.all_succeed([runs, late])
     stack.shell(f"{DC}\n{restore}")
     assert stack.job(kept)["state"] == "succeeded"
-    stack.all_succeed([waits])
+    assert stack.job(runs)["state"] != "succeeded"
+    stack.all_succeed([runs])
     assert stack.call("GET", f"/jobs/{late}").status == 404

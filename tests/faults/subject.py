@@ -58,9 +58,10 @@ class Subject(Service):
         return started
 
     def takes_jobs(self, worker: subprocess.Popen[bytes]) -> bool:
-        """Return whether a worker shows a heartbeat."""
+        """Return whether a worker shows a heartbeat; with Celery, that of the process which takes messages."""
         beats = self._heartbeat(self.workers.index(worker))
-        return beats.is_dir() and any(beats.iterdir())
+        celery = (self.project.root / ".venv/bin/celery").exists()
+        return beats.is_dir() and any(beats.glob("main" if celery else "*"))
 
     def launch_worker(self, **settings: str) -> subprocess.Popen[bytes]:
         """Start one more worker, and leave it alone."""

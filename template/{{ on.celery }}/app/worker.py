@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import warnings
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -201,7 +202,8 @@ def _leave_in_time() -> None:
     """Show that this process runs; end it at the end of the drain time, where Celery would wait for its job."""
     pulse = get_settings().heartbeat_dir / str(current_process().index + 1)
     while not _stopping[0]:
-        touch(pulse)
+        with suppress(OSError):  # a disk that is full must not keep this from its work
+            touch(pulse)
         threading.Event().wait(0.5)
     threading.Event().wait(get_settings().drain_s)
     try:
