@@ -24,11 +24,9 @@ class RedisEye:
         return self._reply()
 
     def commands(self) -> Iterator[str]:
-        """Give each command as Redis gets it from now on, one line each, those inside scripts left out."""
+        """Give each command as Redis gets it from this call on, one line each, those inside scripts left out."""
         assert self.ask("MONITOR") == "OK"
-        while line := self._reply():
-            if " lua] " not in line:
-                yield line
+        return (line for line in iter(self._reply, "") if " lua] " not in line)
 
     def info(self, section: str) -> dict[str, str]:
         """Return a section of what Redis knows of itself."""

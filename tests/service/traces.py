@@ -59,8 +59,10 @@ def scripts(port: int, project: Project) -> Iterator[list[str]]:
     eye, seen = RedisEye(port), []
     names = _names(project.root / "app/jobs/lua")
 
+    commands = eye.commands()
+
     def listen() -> None:
-        for line in eye.commands():
+        for line in commands:
             words = line.split('"')[1::2]
             seen.append(" ".join([names.get(words[1], words[0]) if words[1:] else words[0], *words[1:]]))
 
