@@ -38,6 +38,7 @@ def subject(
     ) as started:
         started.start_api()
         started.add_worker()
+        started.until(lambda: started.call("GET", "/readyz").status == 200, "the API to reach its servers")
         for token in started.place_many(4, "nap", 0):
             started.until(partial(succeeded, started, token), "a job to succeed")
         yield started
