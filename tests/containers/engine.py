@@ -54,7 +54,7 @@ def need_image(image: str) -> None:
     if subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode == 0:
         return
     if os.environ.get(LAB):
-        pytest.skip(f"The lab has no stand-in for {image}")
+        give_up(f"The lab has no stand-in for {image}")
     if subprocess.run(["docker", "pull", "--quiet", image], capture_output=True, check=False).returncode:
         give_up(f"{image} cannot be pulled")
 
