@@ -46,10 +46,14 @@ def statements(folder: Path) -> list[str]:
     """Return what was asked of the job store, in lower case with its values: each transaction as one, and each read."""
     found: list[str] = []
     for trace in (folder / "traces").glob("[0-9]*"):
-        parts = re.split(r"\n(begin immediate|commit|rollback)\n", f"\n{trace.read_text().lower()}")
-        # Outside, between, outside, between ...: what stands between is one transaction.
-        for number in range(0, len(parts), 4):
-            found += [*parts[number].splitlines(), *parts[number + 2 : number + 3]]
+        first, *parts = re.split(r"^begin immediate\n", trace.read_text().lower(), flags=re.MULTILINE)
+        found += first.splitlines()
+        for part in parts:
+            inside, *outside = re.split(r"^(?:commit|rollback)\n", part, maxsplit=1, flags=re.MULTILINE)
+            # What did not end could not begin, because the file was locked; unless it is under way.
+            begun = outside or part is parts[-1]
+            found += [inside] if begun else inside.splitlines()
+            found += [line for text in outside for line in text.splitlines()]
     return found
 
 
