@@ -17,8 +17,9 @@ from service.brokers import redis_server
 from service.project import Project
 from service.redis import RedisEye
 from service.variants import QUEUES, Variant, per_variant
-from stores.machine import ALL, Store, StoreMachine
+from stores.machine import ALL, API, SETTINGS, Store, StoreMachine
 from stores.process import StoreProcess
+from stores.promise import LEASE_S
 
 EXAMPLES = int(os.environ.get("STORE_EXAMPLES", "250"))
 
@@ -61,3 +62,15 @@ def test_a_store_does_what_the_model_says(store: Store) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.parametrize("store", per_variant(one for one in QUEUES if str(one) == "huey-redis"), indirect=True)
+def test_redis_moves_nothing_on_for_a_question_from_before_an_outage(store: Store) -> None:
+    process, asked_s, outage_s = store.processes[API], 1_000_000, LEASE_S + 1
+    process.probe("open", store.next_url(), SETTINGS)
+    process.probe("set_clock", asked_s, 0)
+    process.call("add", "a", "t", "default", "[]", "", 1, 0)
+    process.call("claim", "a")
+    process.probe("set_clock", asked_s + outage_s, 0)
+    assert process.call("step", "due", asked_s * 1000, 500, 1000)[:2] == [[], []]
+    assert process.call("due")[:2] == [[["a", "t"]], []]

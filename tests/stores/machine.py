@@ -109,7 +109,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.store.processes[who].ask("claim", job_id, {})
         answers = {who: self.store.processes[who].answer() for who in WORKERS}
         # The first one changed something; the other was told how things stood after that.
-        for who in sorted(WORKERS, key=lambda who: answers[who][0] not in ("claimed", "lost")):
+        for who in sorted(WORKERS, key=lambda who: answers[who][0] != "claimed"):
             self.told(WORKERS[0], job_id, answers[who])  # whoever it was: the example is to be the same again
 
     def renew(self, who: int, progress: float | None) -> None:

@@ -67,14 +67,8 @@ class Promise:
         if job is None:
             return "unknown"
         waits = job.due_s is not None and job.due_s > wall_s
-        held = job.lease_s is not None and job.lease_s > self.now_s
-        if job.state in FINAL or waits or held:
+        if job.state not in ("queued", "retrying") or waits:
             return job.state
-        if job.cancel:
-            return self._close(job, "cancelled")
-        if job.attempts > job.max_retries:
-            self._close(job, "failed")
-            return "lost"
         job.attempts, job.claims = job.attempts + 1, job.claims + 1
         job.state, job.lease_s, job.due_s, job.rung_s = "running", self.now_s + LEASE_S, None, None
         return "claimed"

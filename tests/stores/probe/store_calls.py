@@ -54,6 +54,8 @@ class RedisCalls:
 
     def open(self, url, settings):
         self.store = module.JobStore(make_settings(url, settings))
+        redis = self.store._redis
+        redis.time = lambda: (int(float(redis.get("clock"))), 0)
         for name, script in self.store._scripts.items():
             first, rest = script.script.split("\n", 1)
             self.store._scripts[name] = self.store._redis.register_script(first + LUA_CLOCK + rest)

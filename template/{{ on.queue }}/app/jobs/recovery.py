@@ -49,7 +49,6 @@ class Recovery:
         Raises:
             Unavailable: The broker or the job store does not answer; the next round goes on.
         """
-        self._store.ping()  # a server that stands still must not find the next question when it goes on
         due = self._store.due()
         # First what no later round would do, last what a full job store refuses.
         for job_id in due.dead:

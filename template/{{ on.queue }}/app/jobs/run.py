@@ -48,6 +48,7 @@ class Run:
     thread: threading.Thread = field(default_factory=threading.current_thread)
     stop: Callable[[], object] | None = None
     held_up: Callable[[], bool] | None = None
+    begun: bool = False
     interrupted: type[JobInterrupted] | None = None
     over: bool = False
     doubted: bool = False
@@ -78,10 +79,8 @@ def begin(job_id: str) -> Run | None:
     """Claim the job; None when there is nothing to run, which is normal for a repeated message."""
     job_id_var.set(job_id)
     outcome, job = job_store(patient=True).claim(job_id)
-    if job is None or outcome != "claimed":
+    if job is None:
         logger.info("message dropped", extra={"outcome": outcome})
-        if outcome == "lost" and job is not None:
-            bury(job)
         return None
     try:
         task = find_task(job.task)

@@ -116,12 +116,13 @@ class JobStore:
         return [to_job({"id": job_id} | record) for job_id, record in records if record]
 
     def claim(self, job_id: str) -> Claim:
-        """Take the job for this worker, if nobody holds it and it is due.
+        """Take the job for this worker, if it waits and is due.
 
-        The outcome is `claimed`, `lost` (every try died; it is now a dead letter), `unknown`,
-        or the state that the job is in and stays in. The metrics count all but the first as dropped.
+        The outcome is `claimed`, `unknown`, or the state that the job is in and stays in. The metrics
+        count all but the first as dropped. A running job is left alone also when its lease has run
+        out: `due` moves it on, and its caller waits after an outage until leases are renewed.
         """
-        outcome, record = self.step("claim", job_id, self._lease_ms, self._retention_ms)
+        outcome, record = self.step("claim", job_id, self._lease_ms)
         return Claim(outcome, to_job(record) if record else None)
 
     def renew(self, held: Iterable[tuple[Job, float | None]]) -> list[str]:
@@ -161,7 +162,9 @@ class JobStore:
 
     def due(self, limit: int = 500) -> Due:
         """Move on what a crash left behind and what is due: jobs to ring for, and dead letters."""
-        ring, dead, now_ms = self.step("due", limit, self._retention_ms)
+        # A Redis that stands still is not asked what it would do when it goes on.
+        asked_s, us = self._guard(self._redis.time)
+        ring, dead, now_ms = self.step("due", asked_s * 1000 + us // 1000, limit, self._retention_ms)
         return Due(list(zip(ring[::2], ring[1::2], strict=True)), dead, now_ms / 1000)
 
     def unheard(self, messages: int, limit: int = 500) -> list[tuple[str, str]]:

@@ -133,29 +133,25 @@ class JobStore:
 
     @_wait_for_room
     def claim(self, job_id: str) -> Claim:
-        """Take the job for this worker, if nobody holds it and it is due.
+        """Take the job for this worker, if it waits and is due.
 
-        The outcome is `claimed`, `lost` (every try died; it is now a dead letter), `unknown`,
-        or the state that the job is in and stays in. The metrics count all but the first as dropped.
+        The outcome is `claimed`, `unknown`, or the state that the job is in and stays in. The metrics
+        count all but the first as dropped. A running job is left alone also when its lease has run
+        out: `due` moves it on, and its caller waits after an outage until leases are renewed.
         """
         # A claim that is lost with the power leaves the job to be run again, which it is in any case.
         with self._transaction(synchronous="normal") as db:
-            record, now, tick = _record(db, job_id), time(), monotonic()
-            outcome = "unknown" if record is None else self._outcome(record, now, tick)
-            if outcome != "claimed":
-                _add(db, f"dropped:{outcome}", 1)
-                if outcome == "cancelled" and record["state"] != outcome:
-                    _close(db, record, JobState.CANCELLED, now)
-                if outcome != "lost":
-                    return Claim(outcome, None)
-                _bury(db, record, now)
-                return Claim(outcome, _job(_record(db, job_id)))
+            record, now = _record(db, job_id), time()
+            state = "unknown" if record is None else record["state"]
+            if state not in (JobState.QUEUED, JobState.RETRYING) or (record["timer"] or 0) > now:
+                _add(db, f"dropped:{state}", 1)
+                return Claim(state, None)
             row = db.execute(
                 "update job set state = 'running', attempts = attempts + 1, claims = claims + 1, lease = ?,"
                 " timer = null, rung = null, progress = null, started_at = ?, changed_at = ? where id = ? returning *",
-                (tick + self._settings.lease_s, now, now, job_id),
+                (monotonic() + self._settings.lease_s, now, now, job_id),
             ).fetchone()
-            return Claim(outcome, _job(row))
+            return Claim("claimed", _job(row))
 
     def renew(self, held: Iterable[tuple[Job, float | None]]) -> list[str]:
         """Renew the leases of all jobs that run in this process, and pass their progress on.
@@ -212,6 +208,7 @@ class JobStore:
     def due(self, limit: int = 500) -> Due:
         """Move on what a crash left behind and what is due: jobs to ring for, and dead letters."""
         ring, dead = [], []
+        self.ping()  # raises while the file is locked: what waited that out would come before the renewals
         if monotonic() >= self._forget_at:
             self._forget_at = monotonic() + 60
             self._forget_old()
@@ -303,14 +300,6 @@ class JobStore:
         if hasattr(self._local, "db"):
             self._local.db.close()
             del self._local.db
-
-    def _outcome(self, record: Any, now: float, tick: float) -> str:
-        held = tick < (record["lease"] or 0) <= tick + self._settings.lease_s
-        if JobState(record["state"]).final or held or (record["timer"] or 0) > now:
-            return str(record["state"])
-        if record["cancel"]:
-            return "cancelled"
-        return "lost" if record["attempts"] > record["max_retries"] else "claimed"
 
     @_wait_for_room
     def _put_back(self, job: Job, state: JobState, attempts: int, timer: float, error: str | None) -> bool:

@@ -26,6 +26,18 @@ def test_one_worker_gets_the_job_and_the_next_is_told_that_it_runs(store: JobSto
     assert store.claim("a").outcome == JobState.RUNNING
 
 
+def test_a_message_does_not_start_what_runs_even_when_its_lease_has_run_out(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store)
+    claimed = store.claim("a").job
+    assert claimed is not None
+    later = time.monotonic() + 100
+    monkeypatch.setattr("app.jobs.store.monotonic", lambda: later)
+    assert store.claim("a").outcome == JobState.RUNNING
+    assert store.finish(claimed, JobState.SUCCEEDED)
+
+
 @pytest.mark.parametrize("state", [JobState.SUCCEEDED, JobState.FAILED])
 def test_only_a_dead_letter_keeps_long_arguments(store: JobStore, state: JobState) -> None:
     args = ["x" * 2000]

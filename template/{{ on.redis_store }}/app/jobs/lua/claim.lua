@@ -1,22 +1,15 @@
--- id, lease_ms, retention_ms
-local id, lease, retention = unpack(ARGV)
+-- id, lease_ms
+local id, lease = unpack(ARGV)
 local now = now_ms()
-local state, attempts, retries, claims, cancel = unpack(
-  redis.call('HMGET', job_key(id), 'state', 'attempts', 'max_retries', 'claims', 'cancel'))
+local state, attempts, claims = unpack(redis.call('HMGET', job_key(id), 'state', 'attempts', 'claims'))
 local timer = redis.call('ZSCORE', p .. ':timers', id)
-local outcome = state or 'unknown'
--- A timer in the future is a live lease, or a job that is not due yet.
-if ({queued = 1, retrying = 1, running = 1})[outcome] and tonumber(timer or 0) <= now then
-  outcome = cancel and 'cancelled' or tonumber(attempts) > tonumber(retries) and 'lost' or 'claimed'
+-- A timer in the future: it is not due yet. A running job is not for the taking, whatever became of its lease: recovery
+-- moves it on, which after an outage gives whoever runs it the time to renew.
+if not ({queued = 1, retrying = 1})[state or 'unknown'] or tonumber(timer or 0) > now then
+  redis.call('HINCRBY', p .. ':stats', 'dropped:' .. (state or 'unknown'), 1)
+  return {state or 'unknown', {}}
 end
-if outcome == 'claimed' then
-  redis.call('HSET', job_key(id), 'attempts', attempts + 1, 'claims', (claims or 0) + 1, 'started_at', now)
-  redis.call('HDEL', job_key(id), 'progress')
-  move(id, state, 'running', now, now + lease)
-  return {outcome, read(id)}
-end
-redis.call('HINCRBY', p .. ':stats', 'dropped:' .. outcome, 1)
-if outcome == 'cancelled' and state ~= outcome then close(id, state, outcome, now, retention) end
-if outcome ~= 'lost' then return {outcome, {}} end
-bury(id, state, now, retention)
-return {outcome, read(id)}
+redis.call('HSET', job_key(id), 'attempts', attempts + 1, 'claims', (claims or 0) + 1, 'started_at', now)
+redis.call('HDEL', job_key(id), 'progress')
+move(id, state, 'running', now, now + lease)
+return {'claimed', read(id)}

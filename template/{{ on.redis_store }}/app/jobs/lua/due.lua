@@ -1,15 +1,18 @@
--- limit, retention_ms: move on every job whose timer has run out
+-- asked_ms, limit, retention_ms: move on every job whose timer has run out
+local asked, limit, retention = unpack(ARGV)
 local now = now_ms()
 local ring, dead = {}, {}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', p .. ':timers', '-inf', now, 'LIMIT', 0, ARGV[1])) do
+-- Asked before an outage and heard after it: those who run jobs have not had the time to renew their leases.
+if now - asked > 2000 then return {ring, dead, now} end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', p .. ':timers', '-inf', now, 'LIMIT', 0, limit)) do
   local state, task, attempts, retries, cancel = unpack(
     redis.call('HMGET', job_key(id), 'state', 'task', 'attempts', 'max_retries', 'cancel'))
   if not state then
     redis.call('ZREM', p .. ':timers', id)
   elseif cancel then
-    close(id, state, 'cancelled', now, ARGV[2])
+    close(id, state, 'cancelled', now, retention)
   elseif state == 'running' and tonumber(attempts) > tonumber(retries) then
-    bury(id, state, now, ARGV[2])
+    bury(id, state, now, retention)
     dead[#dead + 1] = id
   else
     move(id, state, 'queued', now)
@@ -18,6 +21,6 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', p .. ':timers', '-inf', now, 'LI
   end
 end
 for _, state in ipairs({'succeeded', 'failed', 'cancelled'}) do
-  redis.call('ZREMRANGEBYSCORE', p .. ':state:' .. state, '-inf', now - ARGV[2])
+  redis.call('ZREMRANGEBYSCORE', p .. ':state:' .. state, '-inf', now - retention)
 end
 return {ring, dead, now}
