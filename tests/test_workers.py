@@ -19,6 +19,7 @@ TASKS = """
 import ctypes
 import os
 import time
+from datetime import timedelta
 
 from app.jobs import task
 
@@ -41,6 +42,16 @@ def stay() -> None:
 def leak(mb: int) -> int:
     kept.append(b"x" * mb * 1_000_000)
     return os.getpid()
+
+
+@task(name="probe.once", max_retries=0)
+async def once() -> None:
+    pass
+
+
+@task(name="probe.block", max_retries=0, time_limit=timedelta(seconds=2))
+async def block() -> None:
+    time.sleep(600)
 
 
 def crash(how: str) -> None:
@@ -147,6 +158,15 @@ def test_jobs_beside_one_that_ends_their_process_succeed(service: Service) -> No
     poison = place(service, "tough_poison", "exit")
     assert outcome(service.wait(poison, seconds=90)) == ("failed", "worker_lost", 4)
     assert {service.wait(one)["state"] for one in beside} == {"succeeded"}
+
+
+@pytest.mark.parametrize("service", per_variant(one for one in LIBRARIES if one.backend == "arq"), indirect=True)
+def test_jobs_that_were_claimed_when_another_one_blocked_the_event_loop_run_after_it(service: Service) -> None:
+    blocking, *others = [place(service, name) for name in ("block", *("once",) * 7)]
+    service.env["WORKER_THREADS"] = "8"  # all of them at the same moment
+    service.start_worker()
+    assert outcome(service.wait(blocking)) == ("failed", "time_limit", 1)
+    assert [outcome(service.wait(job_id)) for job_id in others] == [SUCCEEDED_AT_ONCE] * len(others)
 
 
 @pytest.mark.parametrize("service", per_variant(LIBRARIES), indirect=True)

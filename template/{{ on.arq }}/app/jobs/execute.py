@@ -14,7 +14,7 @@ from app.jobs.errors import JobCancelled
 from app.jobs.keeper import keeper
 from app.jobs.pool import ThreadSettings
 from app.jobs.processes import CpuPool, ProcessDied
-from app.jobs.run import Run, begin, current_run, fail, retry_delay_s, succeed
+from app.jobs.run import Run, current_run, fail, retry_delay_s, succeed
 from app.jobs.store import job_store
 from app.observability import job_id_var
 from app.settings import hard_limit_s
@@ -56,7 +56,7 @@ async def close() -> None:
 
 def _begin(job_id: str) -> Run | None:
     """Claim the job; run a plain function here and now, and leave any other to the event loop."""
-    run = begin(job_id)
+    run = keeper().take(job_id)
     if run is None or run.task.cpu or run.task.is_async:
         return run
     current_run.set(run)
@@ -87,6 +87,7 @@ async def _await(run: Run) -> Any:
 
     run.stop = lambda: loop.call_soon_threadsafe(cancel)
     run.held_up = is_held_up
+    run.started = monotonic()  # it may have waited for an event loop that was held up
     _on_loop.add(own)
     try:
         return await run.task.function(*run.job.args)

@@ -9,14 +9,14 @@ import faulthandler
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
 from app.jobs.errors import JobCancelled, TimeLimitExceeded, Unavailable
 from app.jobs.heartbeat import taking_jobs, touch
-from app.jobs.run import Run, give_up
+from app.jobs.run import Run, begin, give_up
 from app.jobs.store import job_store
 from app.jobs.threads import Once
 from app.settings import get_settings, hard_limit_s
@@ -37,17 +37,35 @@ class Keeper:
         # Impatient: a broker that is away must not keep the limits from being watched.
         self._store = job_store()
         self._runs: set[Run] = set()
+        self._claiming = 0
         self._lock = threading.Lock()
+        # Closed for good when the process ends: a job that is claimed then would have nobody to hand it back.
+        self._door = threading.Lock()
         self._renew_at = 0.0
         self._heartbeat: Path | None = None
         self.jobs_done = 0
         threading.Thread(target=self._loop, name="keeper", daemon=True).start()
 
+    def take(self, job_id: str) -> Run | None:
+        """Claim the job and keep its lease until `watch` ends; None when there is nothing to run."""
+        with self._door, self._lock:
+            self._claiming += 1
+        try:
+            run = begin(job_id)
+            if run is not None:
+                with self._lock:
+                    self._runs.add(run)
+            return run
+        finally:
+            with self._lock:
+                self._claiming -= 1
+
     @contextmanager
     def watch(self, run: Run) -> Iterator[None]:
-        """Look after the job for as long as the block lasts."""
+        """Hold the job to its limits for as long as the block lasts, and its lease with it."""
         with self._lock:
             self._runs.add(run)
+            run.begun = True
         try:
             yield
         finally:
@@ -61,13 +79,17 @@ class Keeper:
 
     def hand_back(self) -> None:
         """Give every job that still runs to the other workers; the process ends after this."""
-        self._let_record()
+        self._come_to_rest(lambda run: run.over)
         self._release()
 
-    def _let_record(self) -> None:
-        """Wait for the records of jobs whose functions have ended: without them they would run again."""
+    def _come_to_rest(self, ends: Callable[[Run], object]) -> None:
+        """Claim no more; wait a moment for what is being claimed, and for the records of what is about to end.
+
+        Without its record a job would run again; one that nobody here knows of could not be handed back.
+        """
+        self._door.acquire(timeout=_RECORDING_S)
         until = monotonic() + _RECORDING_S
-        while any(run.over for run in self._held()) and monotonic() < until:
+        while (self._claiming or any(map(ends, self._held()))) and monotonic() < until:
             sleep(0.01)
 
     def _release(self) -> None:
@@ -97,7 +119,7 @@ class Keeper:
                 logger.exception("keeper failed once")
 
     def _limit(self) -> None:
-        for run in self._running():
+        for run in (run for run in self._running() if run.begun):
             if run.held_up is not None and run.held_up():
                 run.started += _TICK_S  # its time does not run while another job is in its way
             age_s = monotonic() - run.started
@@ -120,7 +142,7 @@ class Keeper:
         self._renew_at = monotonic() + self._settings.lease_s / 4
         for run, answer in zip(runs, answers, strict=True):
             run.reported = run.progress
-            if answer == "cancel" and run.interrupted is None:
+            if answer == "cancel" and run.begun and run.interrupted is None:
                 run.interrupt(JobCancelled)
             elif answer == "lost" and not run.over:
                 logger.error("lease lost while the job ran", extra={"job_id": run.job.id})
@@ -128,7 +150,8 @@ class Keeper:
     def _end_process(self, culprit: Run) -> None:
         logger.critical("hard time limit passed, ending the process", extra={"job_id": culprit.job.id})
         faulthandler.dump_traceback()
-        self._let_record()
+        # Also for those that were told to end and may still do so.
+        self._come_to_rest(lambda run: run.over or (run.interrupted and run is not culprit))
         for run in self._running():
             if run is culprit or run.interrupted is TimeLimitExceeded:
                 run.over = True

@@ -5,7 +5,7 @@ from contextvars import copy_context
 from typing import Any
 
 from app.jobs.keeper import keeper
-from app.jobs.run import Run, begin, current_run, fail, succeed
+from app.jobs.run import Run, current_run, fail, succeed
 
 
 def run_job(job_id: str) -> None:
@@ -14,7 +14,7 @@ def run_job(job_id: str) -> None:
 
 
 def _run_job(job_id: str) -> None:
-    run = begin(job_id)
+    run = keeper().take(job_id)
     if run is None:
         return
     current_run.set(run)
