@@ -6,7 +6,7 @@ examples are the same in every run; `STORE_EXAMPLES=5000` tries others, and more
 
 import os
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,10 @@ from service.redis import RedisEye
 from service.variants import QUEUES, Variant, per_variant
 from stores.machine import ALL, API, SETTINGS, Store, StoreMachine
 from stores.process import StoreProcess
-from stores.promise import LEASE_S
+from stores.promise import LEASE_S, PATIENCE_S, RETENTION_S, UNSEEN_S
 
+REDIS = per_variant(one for one in QUEUES if str(one) == "huey-redis")
+NOW_S = 1_000_000
 EXAMPLES = int(os.environ.get("STORE_EXAMPLES", "250"))
 
 
@@ -64,13 +66,56 @@ def test_a_store_does_what_the_model_says(store: Store) -> None:
     )
 
 
-@pytest.mark.parametrize("store", per_variant(one for one in QUEUES if str(one) == "huey-redis"), indirect=True)
-def test_redis_moves_nothing_on_for_a_question_from_before_an_outage(store: Store) -> None:
-    process, asked_s, outage_s = store.processes[API], 1_000_000, LEASE_S + 1
+@pytest.fixture
+def process(store: Store) -> StoreProcess:
+    """A process with its store open, which has looked for a while, and in which a job runs that may be tried twice."""
+    process = store.processes[API]
     process.probe("open", store.next_url(), SETTINGS)
-    process.probe("set_clock", asked_s, 0)
+    for ago_s in range(LEASE_S + UNSEEN_S, -1, -UNSEEN_S):
+        process.probe("set_clock", NOW_S - ago_s, 0)
+        process.call("due")
     process.call("add", "a", "t", "default", "[]", "", 1, 0)
-    process.call("claim", "a")
-    process.probe("set_clock", asked_s + outage_s, 0)
-    assert process.call("step", "due", asked_s * 1000, 500, 1000)[:2] == [[], []]
-    assert process.call("due")[:2] == [[["a", "t"]], []]
+    assert process.call("step", "claim", "a", LEASE_S * 1000, "token")[0] == "claimed"
+    return process
+
+
+@pytest.mark.parametrize("store", REDIS, indirect=True)
+def test_a_lease_that_ran_out_while_nobody_looked_may_still_be_renewed(process: StoreProcess) -> None:
+    for late_s, rung in ((0, []), (UNSEEN_S, []), (PATIENCE_S, [["a", "t"]])):
+        process.probe("set_clock", NOW_S + LEASE_S + late_s, 0)
+        assert process.call("due")[0] == rung
+
+
+@pytest.mark.parametrize("store", REDIS, indirect=True)
+def test_a_lease_that_runs_out_while_others_look_is_over(process: StoreProcess) -> None:
+    rung = []
+    for late_s in range(-LEASE_S, 1, UNSEEN_S):
+        process.probe("set_clock", NOW_S + LEASE_S + late_s, 0)
+        rung = process.call("due")[0]
+    assert rung == [["a", "t"]]
+
+
+@pytest.mark.parametrize("store", REDIS, indirect=True)
+def test_whoever_looks_seldom_does_not_renew_leases_again_and_again(process: StoreProcess) -> None:
+    rung = []
+    for late_s in (0, 10):
+        process.probe("set_clock", NOW_S + LEASE_S + late_s, 0)
+        rung = process.call("due")[0]
+    assert rung == [["a", "t"]]
+
+
+@pytest.mark.parametrize("store", REDIS, indirect=True)
+def test_a_lease_ends_although_the_clock_was_set_back(process: StoreProcess) -> None:
+    for late_s in (0, PATIENCE_S):
+        process.probe("set_clock", NOW_S - 3600 + late_s, 0)
+        rung = process.call("due")[0]
+        assert bool(rung) == bool(late_s)
+
+
+@pytest.mark.parametrize("store", REDIS, indirect=True)
+def test_a_step_whose_answer_was_lost_gives_the_same_one_again(process: StoreProcess) -> None:
+    again = process.call("step", "claim", "a", LEASE_S * 1000, "token")
+    assert (again[0], dict(pairwise(again[1]))["attempts"]) == ("claimed", "1")
+    assert process.call("step", "claim", "a", LEASE_S * 1000, "another")[0] == "running"
+    for state, done in (("failed", 1), ("failed", 1), ("succeeded", 0)):
+        assert process.call("step", "finish", "a", "1", state, "", "", "", "", RETENTION_S * 1000) == done

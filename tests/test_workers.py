@@ -16,6 +16,7 @@ from service.running import Service, running
 from service.variants import QUEUES, Variant, per_variant
 
 TASKS = """
+import asyncio
 import ctypes
 import os
 import time
@@ -52,6 +53,24 @@ async def once() -> None:
 @task(name="probe.block", max_retries=0, time_limit=timedelta(seconds=2))
 async def block() -> None:
     time.sleep(600)
+
+
+@task(name="probe.block_in_child")
+async def block_in_child() -> None:
+    async def child() -> None:
+        time.sleep(6)
+
+    await asyncio.gather(child())
+
+
+@task(name="probe.short_nap", max_retries=0, time_limit=timedelta(seconds=2))
+async def short_nap() -> None:
+    await asyncio.sleep(1)
+
+
+@task(name="probe.short_work", cpu=True, max_retries=0, time_limit=timedelta(seconds=2))
+def short_work() -> None:
+    time.sleep(1)
 
 
 def crash(how: str) -> None:
@@ -167,6 +186,17 @@ def test_jobs_that_were_claimed_when_another_one_blocked_the_event_loop_run_afte
     service.start_worker()
     assert outcome(service.wait(blocking)) == ("failed", "time_limit", 1)
     assert [outcome(service.wait(job_id)) for job_id in others] == [SUCCEEDED_AT_ONCE] * len(others)
+
+
+@pytest.mark.parametrize("name", ["short_nap", "short_work"])
+@pytest.mark.parametrize("service", per_variant(one for one in LIBRARIES if one.backend == "arq"), indirect=True)
+def test_the_time_in_which_another_one_blocks_the_event_loop_does_not_count(service: Service, name: str) -> None:
+    service.start_worker()
+    assert outcome(service.wait(place(service, name))) == SUCCEEDED_AT_ONCE  # its process has started then
+    job_id = start(service, name)
+    blocking = start(service, "block_in_child")
+    assert outcome(service.wait(job_id)) == SUCCEEDED_AT_ONCE
+    assert outcome(service.wait(blocking)) == SUCCEEDED_AT_ONCE
 
 
 @pytest.mark.parametrize("service", per_variant(LIBRARIES), indirect=True)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from stores.process import StoreProcess
-from stores.promise import FINAL, LEASE_S, MOST_OPEN, RETENTION_S, STATES, Held, Promise
+from stores.promise import FINAL, LEASE_S, MOST_OPEN, RETENTION_S, STATES, UNSEEN_S, Held, Promise
 
 API, *WORKERS = ALL = (0, 1, 2)
 WALL_AHEAD_S = 1_700_000_000.0  # of the steady clock
@@ -32,6 +32,7 @@ ON_JOBS: list[tuple[int, str, tuple[Draws, ...]]] = [
     (2, "due", (workers,)),
     (2, "unheard", (workers, st.integers(0, 2), st.sampled_from((1, 500)))),
     (3, "wait", (waits,)),
+    (2, "wait_and_look", (workers,)),
     (1, "set_wall_clock", (processes, st.sampled_from((-60.0, 0.0, 60.0)))),
 ]
 ON_CLAIMS: list[tuple[int, str, tuple[Draws, ...]]] = [
@@ -63,7 +64,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.promise = Promise()
+        self.promise = Promise(remote=self.store.kind == "redis")
         self.ids = (f"job{number}" for number in count())
         self.skews = dict.fromkeys(ALL, 0.0)
         self.held: list[Held] = []
@@ -124,7 +125,7 @@ class StoreMachine(RuleBasedStateMachine):
         error = "" if state == "succeeded" else "broken"
         result = "7" if state == "succeeded" else ""
         done = self.call(held.worker, "finish", held.job, state, result=result, error=error, reason=error)
-        assert done == self.promise.finish(held, state)
+        assert done == self.promise.finish(held, state, error)
         self.over(held, done)
         if done:
             job = self.call(API, "get", held.job["id"])
@@ -169,7 +170,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def due(self, who: int) -> None:
         ring, dead, now_s = self.call(who, "due")
-        assert ({job_id for job_id, _ in ring}, set(dead)) == self.promise.due(self.wall_s(who))
+        assert ({job_id for job_id, _ in ring}, set(dead)) == self.promise.due(who, self.wall_s(who))
         assert now_s == self.wall_s(who)
 
     def unheard(self, who: int, messages: int, limit: int) -> None:
@@ -187,6 +188,12 @@ class StoreMachine(RuleBasedStateMachine):
             self.promise.forget_final()
             for who in WORKERS:
                 self.due(who)
+
+    def wait_and_look(self, who: int) -> None:
+        """A worker looks all the time until a lease has run out, for which it is not patient then."""
+        for _ in range(LEASE_S // UNSEEN_S + 1):
+            self.wait(UNSEEN_S)
+            self.due(who)
 
     def set_wall_clock(self, who: int, skew_s: float) -> None:
         """One process sees another time of the day; Redis has a clock of its own."""

@@ -5,6 +5,9 @@ from typing import Any
 
 LEASE_S = 15
 RETENTION_S = 7 * 24 * 3600
+# After a longer time in which nobody looked, leases that have run out may be renewed for so long.
+UNSEEN_S = 5
+PATIENCE_S = LEASE_S / 4 + 3
 MOST_OPEN = 4
 FINAL = ("succeeded", "failed", "cancelled")
 STATES = ("queued", "running", "retrying", *FINAL)
@@ -21,6 +24,7 @@ class Entry:
     attempts: int = 0
     claims: int = 0
     cancel: bool = False
+    reason: str = ""
     delayed: bool = False
     repeated: bool = False
     due_s: float | None = None
@@ -41,7 +45,12 @@ class Held:
 class Promise:
     """The jobs, as every store has to have them. `wall_s` is the wall clock of whoever calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, remote: bool) -> None:
+        """Begin with no job. A `remote` store may stand still or be away, and its answers may be lost."""
+        self.remote = remote
+        # When each that looks for what is due did so, and when it was that nobody had for a while.
+        self.looked_s: dict[int, float] = {}
+        self.granted_s: dict[int, float] = {}
         self.now_s = 1_000_000.0
         self.jobs: dict[str, Entry] = {}
 
@@ -86,10 +95,14 @@ class Promise:
         job.lease_s = self.now_s + LEASE_S
         return "cancel" if job.cancel else "held"
 
-    def finish(self, held: Held, state: str) -> bool:
+    def finish(self, held: Held, state: str, reason: str) -> bool:
         """Return whether the outcome counts."""
         job = self.holds(held)
-        return job is not None and bool(self._close(job, state))
+        if job is None and self.remote:  # maybe asked again
+            known = self.jobs.get(held.job["id"])
+            asked = (state, held.job["claims"], reason)
+            return known is not None and (known.state, known.claims, known.reason) == asked
+        return job is not None and bool(self._close(job, state, reason))
 
     def put_back(self, held: Held, state: str, due_s: float) -> bool:
         """Return whether the job waits for another try; a hand-back does not count as one."""
@@ -124,16 +137,24 @@ class Promise:
         del self.jobs[job_id]
         return True
 
-    def due(self, wall_s: float) -> tuple[set[str], set[str]]:
-        """Return the jobs to ring for, and those that are dead letters now."""
+    def due(self, who: int, wall_s: float) -> tuple[set[str], set[str]]:
+        """Return the jobs to ring for, and those that are dead letters now; a remote store looks for everybody."""
+        who = 0 if self.remote else who
         ring, dead = set(), set()
+        first_s = 0 if self.remote else self.now_s
+        unseen_s = self.now_s - self.looked_s.get(who, first_s)
+        if unseen_s > UNSEEN_S and self.now_s - self.granted_s.get(who, 0) > LEASE_S:
+            self.granted_s[who] = self.now_s
+            for job in self.open():
+                job.lease_s = job.lease_s and self.now_s + PATIENCE_S
+        self.looked_s[who] = self.now_s
         for job in self.open():
             if not (_is_over(job.lease_s, self.now_s) or _is_over(job.due_s, wall_s)):
                 continue
             if job.cancel:
                 self._close(job, "cancelled")
             elif job.state == "running" and job.attempts > job.max_retries:
-                self._close(job, "failed")
+                self._close(job, "failed", "worker_lost")
                 dead.add(job.id)
             else:
                 job.state, job.lease_s, job.due_s, job.rung_s = "queued", None, None, self.now_s
@@ -150,8 +171,9 @@ class Promise:
         """Let the retention pass."""
         self.jobs = {job.id: job for job in self.open()}
 
-    def _close(self, job: Entry, state: str) -> str:
-        job.state, job.due_s, job.lease_s, job.rung_s = state, None, None, None
+    def _close(self, job: Entry, state: str, reason: str = "") -> str:
+        job.state, job.reason = state, reason
+        job.due_s, job.lease_s, job.rung_s = None, None, None
         return state
 
 

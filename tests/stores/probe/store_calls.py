@@ -54,8 +54,6 @@ class RedisCalls:
 
     def open(self, url, settings):
         self.store = module.JobStore(make_settings(url, settings))
-        redis = self.store._redis
-        redis.time = lambda: (int(float(redis.get("clock"))), 0)
         for name, script in self.store._scripts.items():
             first, rest = script.script.split("\n", 1)
             self.store._scripts[name] = self.store._redis.register_script(first + LUA_CLOCK + rest)
@@ -82,13 +80,13 @@ class RedisCalls:
         """Return all that is below the prefix: by the word after it, and what comes after that."""
         redis, prefix = self.store._redis, self.store._prefix
         names = redis.keys(f"{prefix}:*")
-        read = {"job": "hgetall", "stats": "hgetall", "key": "get"}
+        read = {"job": "hgetall", "stats": "hgetall", "looked": "hgetall", "key": "get"}
         pipe = redis.pipeline(transaction=False).zrange("expires", 0, -1)
         for name in names:
             kind = name.split(":")[1]
             getattr(pipe, read.get(kind, "zrange"))(name, *(() if kind in read else (0, -1)))
         expires, *values = pipe.execute()
-        found = {"job": {}, "state": {}, "key": {}, "timers": [], "expires": expires}
+        found = {"job": {}, "state": {}, "key": {}, "timers": [], "looked": {}, "expires": expires}
         for name, value in zip(names, values, strict=True):
             _, kind, *rest = name.split(":")
             if rest:

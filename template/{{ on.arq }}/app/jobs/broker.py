@@ -22,7 +22,7 @@ from redis.exceptions import ConnectionError, RedisError, TimeoutError
 from redis.retry import Retry
 
 from app.jobs.errors import Unavailable
-from app.jobs.execute import close, run_job
+from app.jobs.execute import close, create_task, run_job
 from app.jobs.heartbeat import beat
 from app.jobs.pool import ThreadSettings, may_take
 from app.jobs.redis_url import redis_url
@@ -127,7 +127,7 @@ class _Worker(Worker):
         """Run the job; whatever it was that could not be recorded, its lease runs out."""
         try:
             await run_job(job_id)
-        except Exception:  # one job must not end the worker
+        except (Exception, asyncio.CancelledError):  # one job must not end the worker, nor what it leaves behind
             logger.exception("job left to recovery", extra={"job_id": job_id})
 
     async def heart_beat(self) -> None:
@@ -139,6 +139,7 @@ def serve(stop: threading.Event, patience_s: Callable[[], float]) -> None:
     """Run jobs until `stop` is set, then let what runs finish for `patience_s()`."""
     # Not `asyncio.run`: at its end it would wait for what ignores that it is cancelled.
     asyncio.set_event_loop(loop := asyncio.new_event_loop())
+    loop.set_task_factory(create_task)
     loop.run_until_complete(_serve(stop, patience_s))
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from functools import cache
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 from app.jobs.errors import JobCancelled
 from app.jobs.keeper import keeper
@@ -23,8 +25,8 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# The coroutines of jobs: one that blocks the event loop holds up all the others.
-_on_loop: set[asyncio.Task[Any] | None] = set()
+# Whose work a task of the event loop does: one that blocks it holds up all other jobs.
+_owners: WeakKeyDictionary[asyncio.Task[Any], Run] = WeakKeyDictionary()
 
 
 async def run_job(job_id: str) -> None:
@@ -35,18 +37,26 @@ async def run_job(job_id: str) -> None:
     job_id_var.set(job_id)
     current_run.set(run)
     # The lease is kept until the outcome is recorded, so nobody starts the job meanwhile.
-    with keeper().watch(run):
+    with _within_reach(run), keeper().watch(run):
         try:
             try:
-                result = await (_compute(run) if run.task.cpu else _await(run))
+                result = await (_compute(run) if run.task.cpu else run.task.function(*run.job.args))
             finally:
                 run.close()
         except ProcessDied as error:
-            await _in_thread(_try_again, run, error)
+            await _record(_try_again, run, error)
         except BaseException as error:  # noqa: BLE001 - what ends the worker must reach the record too
-            await _in_thread(fail, run, error)
+            await _record(fail, run, error)
         else:
-            await _in_thread(succeed, run, result)
+            await _record(succeed, run, result)
+
+
+def create_task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
+    """Create a task, as the event loop does, and note the job that did it."""
+    task = asyncio.Task(work, loop=loop, **options)
+    if run := current_run.get(None):
+        _owners[task] = run
+    return task
 
 
 async def close() -> None:
@@ -73,37 +83,44 @@ def _begin(job_id: str) -> Run | None:
     return None
 
 
-async def _await(run: Run) -> Any:
-    loop, own = asyncio.get_running_loop(), asyncio.current_task()
-    run.thread = threading.current_thread()
+@contextmanager
+def _within_reach(run: Run) -> Iterator[None]:
+    """Let the keeper reach the job on the event loop, which is where it runs or waits."""
+    loop = asyncio.get_running_loop()
+    own: Any = asyncio.current_task()
 
     def cancel() -> None:
-        if own is not None and not run.over:
+        if not run.over:
             own.cancel()
 
     def is_held_up() -> bool:
-        running = asyncio.current_task(loop)
-        return running is not own and running in _on_loop
+        task = asyncio.current_task(loop)
+        owner = _owners.get(task) if task is not None else None
+        return owner is not None and owner is not run and not owner.over
 
+    _owners[own] = run
+    run.thread = threading.current_thread()
     run.stop = lambda: loop.call_soon_threadsafe(cancel)
     run.held_up = is_held_up
     run.started = monotonic()  # it may have waited for an event loop that was held up
-    _on_loop.add(own)
     try:
-        return await run.task.function(*run.job.args)
+        yield
     finally:
-        _on_loop.discard(own)
+        del _owners[own]  # it would keep itself alive: `cancel` knows the task
 
 
 async def _compute(run: Run) -> Any:
-    loop, own = asyncio.get_running_loop(), asyncio.current_task()
-    run.thread = threading.current_thread()
-    run.stop = lambda: loop.call_soon_threadsafe(own.cancel) if own is not None else None
+    loop, is_held_up = asyncio.get_running_loop(), run.held_up
     run.held_up = lambda: True  # its time does not run before there is a process for it
     async with _cpu_pool().process() as process:
         grace_s = (hard_limit_s(run.soft_limit_s) - run.soft_limit_s) / 2
-        run.stop = lambda: loop.call_soon_threadsafe(process.interrupt, run.interrupted or JobCancelled, grace_s)
-        run.started, run.held_up = monotonic(), None
+
+        def interrupt() -> None:
+            if not run.over:  # the process may run the next job already
+                process.interrupt(run.interrupted or JobCancelled, grace_s)
+
+        run.stop = lambda: loop.call_soon_threadsafe(interrupt)
+        run.started, run.held_up = monotonic(), is_held_up
         return await process.call(run.job)
 
 
@@ -117,9 +134,19 @@ def _try_again(run: Run, error: ProcessDied) -> None:
         fail(run, error)
 
 
-async def _in_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+async def _record(call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Record an outcome, to the end: also when the worker stops meanwhile."""
+    recording = _in_thread(call, *args, **kwargs)
+    while not recording.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([recording])
+    recording.result()
+
+
+def _in_thread(call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]:
+    """Begin the call at once: the event loop may be held up by what it does next."""
     context = copy_context()
-    return await asyncio.get_running_loop().run_in_executor(_threads(), lambda: context.run(call, *args, **kwargs))
+    return asyncio.get_running_loop().run_in_executor(_threads(), lambda: context.run(call, *args, **kwargs))
 
 
 @cache

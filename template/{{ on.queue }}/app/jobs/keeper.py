@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -41,6 +41,7 @@ class Keeper:
         self._lock = threading.Lock()
         # Closed for good when the process ends: a job that is claimed then would have nobody to hand it back.
         self._door = threading.Lock()
+        self._limited_at = monotonic()
         self._renew_at = 0.0
         self._heartbeat: Path | None = None
         self.jobs_done = 0
@@ -63,12 +64,13 @@ class Keeper:
     @contextmanager
     def watch(self, run: Run) -> Iterator[None]:
         """Hold the job to its limits for as long as the block lasts, and its lease with it."""
-        with self._lock:
-            self._runs.add(run)
-            run.begun = True
         try:
+            with self._lock:
+                self._runs.add(run)
+                run.begun = True
             yield
         finally:
+            run.leave()
             with self._lock:
                 self._runs.discard(run)
                 self.jobs_done += 1
@@ -93,9 +95,13 @@ class Keeper:
             sleep(0.01)
 
     def _release(self) -> None:
+        until = monotonic() + _RECORDING_S
         for run in self._running():
-            if self._store.hand_back(run.job):
-                logger.warning("job handed back", extra={"job_id": run.job.id, "task": run.task.name})
+            if monotonic() > until:
+                break  # the job store is away, and the leases run out by themselves
+            with suppress(Unavailable):
+                if self._store.hand_back(run.job):
+                    logger.warning("job handed back", extra={"job_id": run.job.id, "task": run.task.name})
 
     def _running(self) -> list[Run]:
         with self._lock:
@@ -119,10 +125,12 @@ class Keeper:
                 logger.exception("keeper failed once")
 
     def _limit(self) -> None:
+        now = monotonic()
+        passed_s, self._limited_at = now - self._limited_at, now
         for run in (run for run in self._running() if run.begun):
             if run.held_up is not None and run.held_up():
-                run.started += _TICK_S  # its time does not run while another job is in its way
-            age_s = monotonic() - run.started
+                run.started += passed_s  # its time does not run while another job is in its way
+            age_s = now - run.started
             # In this order: on a busy machine a tick can be so late that both have passed.
             if age_s > run.soft_limit_s and run.interrupted is None:
                 run.interrupt(TimeLimitExceeded)
@@ -150,13 +158,16 @@ class Keeper:
     def _end_process(self, culprit: Run) -> None:
         logger.critical("hard time limit passed, ending the process", extra={"job_id": culprit.job.id})
         faulthandler.dump_traceback()
-        # Also for those that were told to end and may still do so.
-        self._come_to_rest(lambda run: run.over or (run.interrupted and run is not culprit))
-        for run in self._running():
-            if run is culprit or run.interrupted is TimeLimitExceeded:
-                run.over = True
-                give_up(run.job, TimeLimitExceeded("The job ignored its soft time limit"), TimeLimitExceeded.reason)
-        self._release()
+        try:
+            # Also for those that were told to end and may still do so.
+            self._come_to_rest(lambda run: run.over or (run.interrupted and run is not culprit))
+            for run in self._running():
+                if run is culprit or run.interrupted is TimeLimitExceeded:
+                    run.over = True
+                    give_up(run.job, TimeLimitExceeded("The job ignored its soft time limit"), TimeLimitExceeded.reason)
+            self._release()
+        except Exception:  # whatever could not be recorded: its lease runs out, and this process takes no more jobs
+            logger.exception("process ends with jobs on record as running")
         os._exit(70)
 
 

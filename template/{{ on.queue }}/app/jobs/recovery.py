@@ -7,7 +7,6 @@ them does each thing once. It looks at what is due every second, at lost message
 import logging
 import random
 import threading
-from contextlib import suppress
 from time import monotonic, sleep
 
 from app.jobs.broker import broker_depth, ring_all
@@ -22,8 +21,6 @@ logger = logging.getLogger(__name__)
 _TICK_S = 1.0
 _UNHEARD_EVERY_S = 5.0
 _LONGEST_ROUND_S = 1.0
-# After an outage every keeper, which ticks once a second and gives up a call after another one, has renewed by then.
-_RENEWED_S = 3.0
 
 # Held during a round: between a record that moved and its message, this process must not end.
 _round = threading.Lock()
@@ -72,19 +69,9 @@ class Recovery:
                     self.look()
             except Unavailable as error:
                 logger.warning("recovery waits", extra={"error": str(error)})
-                self._sit_out()
             except Exception:  # the loop outlives any single failure: nothing else brings jobs back
                 logger.exception("recovery failed once")
             sleep(_TICK_S * random.uniform(0.8, 1.2))  # noqa: S311 - spreads the workers
-
-    def _sit_out(self) -> None:
-        """Wait until the job store answers, and on until the leases of all that still runs are renewed."""
-        while True:
-            sleep(_TICK_S)
-            with suppress(Unavailable):
-                self._store.ping()
-                break
-        sleep(_RENEWED_S)
 
     def _ring_unheard(self) -> None:
         unheard = self._store.unheard(broker_depth())

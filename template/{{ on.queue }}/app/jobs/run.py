@@ -71,6 +71,9 @@ class Run:
         """End the run for its keeper: what it raised in the thread comes up here at the latest, and nothing later."""
         with self._guard:
             self.over = True
+
+    def leave(self) -> None:
+        """Let the next doubted job run; not in `close`, which may be the last thing that is interrupted."""
         if self.doubted:
             _doubted.release()
 

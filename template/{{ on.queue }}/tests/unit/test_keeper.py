@@ -5,7 +5,7 @@ from time import monotonic, sleep
 import pytest
 
 from app.jobs.declare import task
-from app.jobs.errors import TimeLimitExceeded
+from app.jobs.errors import TimeLimitExceeded, Unavailable
 from app.jobs.keeper import Keeper
 from app.jobs.record import Job, JobState
 from app.jobs.run import Run
@@ -103,6 +103,20 @@ def test_a_process_that_ends_lets_others_end_that_were_just_told_to(monkeypatch:
             sleep(0.01)
         keeper._end_process(culprit)
     assert (given_up, exits) == ([culprit.job], [70])
+
+
+def test_a_process_ends_also_when_its_jobs_cannot_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable("away")
+
+    exits = list[int]()
+    monkeypatch.setattr(Keeper, "_loop", lambda _: None)
+    monkeypatch.setattr("app.jobs.keeper.give_up", away)
+    monkeypatch.setattr("os._exit", exits.append)
+    keeper, culprit = Keeper(), started(60)
+    with keeper.watch(culprit):
+        keeper._end_process(culprit)
+    assert exits == [70]
 
 
 def test_a_process_that_ends_waits_for_the_record_of_what_is_over(ended: list[Run]) -> None:

@@ -8,12 +8,13 @@ import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, NamedTuple
 
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.commands.core import Script
-from redis.exceptions import ConnectionError, NoScriptError, RedisError, TimeoutError
+from redis.exceptions import ConnectionError, NoScriptError, ReadOnlyError, RedisError, ResponseError, TimeoutError
 from redis.retry import Retry
 
 from app.jobs.errors import TooManyJobs, Unavailable
@@ -23,6 +24,8 @@ from app.jobs.threads import Once
 from app.settings import Settings, get_settings
 
 _LUA = Path(__file__).parent / "lua"
+# Answers of a Redis that cannot write now, or is not the one to write to any more: as good as none.
+_PASSING = ("MISCONF", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN")
 # The indexes of jobs, and the state of those they hold.
 _INDEXES = {state.value: state for state in JobState} | {"delayed": JobState.QUEUED}
 
@@ -120,9 +123,9 @@ class JobStore:
 
         The outcome is `claimed`, `unknown`, or the state that the job is in and stays in. The metrics
         count all but the first as dropped. A running job is left alone also when its lease has run
-        out: `due` moves it on, and its caller waits after an outage until leases are renewed.
+        out: `due` moves it on, and not before those who run jobs had the time to renew.
         """
-        outcome, record = self.step("claim", job_id, self._lease_ms)
+        outcome, record = self.step("claim", job_id, self._lease_ms, token_hex(8))
         return Claim(outcome, to_job(record) if record else None)
 
     def renew(self, held: Iterable[tuple[Job, float | None]]) -> list[str]:
@@ -162,9 +165,7 @@ class JobStore:
 
     def due(self, limit: int = 500) -> Due:
         """Move on what a crash left behind and what is due: jobs to ring for, and dead letters."""
-        # A Redis that stands still is not asked what it would do when it goes on.
-        asked_s, us = self._guard(self._redis.time)
-        ring, dead, now_ms = self.step("due", asked_s * 1000 + us // 1000, limit, self._retention_ms)
+        ring, dead, now_ms = self.step("due", limit, self._retention_ms, self._lease_ms)
         return Due(list(zip(ring[::2], ring[1::2], strict=True)), dead, now_ms / 1000)
 
     def unheard(self, messages: int, limit: int = 500) -> list[tuple[str, str]]:
@@ -233,7 +234,12 @@ class JobStore:
 
         def ask() -> Any:
             connection.send_command(*command)
-            return connection.read_response()
+            try:
+                return connection.read_response()
+            except ResponseError as error:
+                if isinstance(error, ReadOnlyError) or str(error).startswith(_PASSING):
+                    raise ConnectionError(str(error)) from error
+                raise
 
         return connection.retry.call_with_retry(ask, lambda _: connection.disconnect())
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from math import inf
 from pathlib import Path
 from time import monotonic, sleep, time
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
@@ -22,6 +23,10 @@ from app.settings import Settings, get_settings
 
 _SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
 _LONG_ARGS = 1024
+_FORGET_AT_ONCE = 1000
+# Recovery looks once a second. A keeper does too, and gives up a call after another second.
+_UNSEEN_S = 5.0
+_RENEWED_S = 3.0
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,6 +80,7 @@ class JobStore:
         self.patience_s = 60.0 if patient else 1.0
         self._local = threading.local()
         self._writing = threading.Lock()
+        self._looked_at, self._granted_at = inf, -inf
         self._forget_at = 0.0
 
     def add(
@@ -137,7 +143,7 @@ class JobStore:
 
         The outcome is `claimed`, `unknown`, or the state that the job is in and stays in. The metrics
         count all but the first as dropped. A running job is left alone also when its lease has run
-        out: `due` moves it on, and its caller waits after an outage until leases are renewed.
+        out: `due` moves it on, and not before those who run jobs had the time to renew.
         """
         # A claim that is lost with the power leaves the job to be run again, which it is in any case.
         with self._transaction(synchronous="normal") as db:
@@ -208,7 +214,8 @@ class JobStore:
     def due(self, limit: int = 500) -> Due:
         """Move on what a crash left behind and what is due: jobs to ring for, and dead letters."""
         ring, dead = [], []
-        self.ping()  # raises while the file is locked: what waited that out would come before the renewals
+        self.ping()  # raises while the file is locked, also when there is nothing to write
+        self._grant_time()
         if monotonic() >= self._forget_at:
             self._forget_at = monotonic() + 60
             self._forget_old()
@@ -325,11 +332,25 @@ class JobStore:
         times = {"tick": tick, "latest": tick + self._settings.lease_s, "now": time()}
         return db.execute(query, times | {"limit": limit}).fetchall()
 
+    def _grant_time(self) -> None:
+        """After a time in which this could not look, let those who run jobs come to renew their leases first.
+
+        There was an outage: leases have run out of jobs that nothing happened to. It is not granted again and again.
+        """
+        tick, lease_s = monotonic(), self._settings.lease_s
+        if tick - self._looked_at > _UNSEEN_S and tick - self._granted_at > lease_s:
+            with self._transaction() as db:
+                until = tick + min(lease_s, lease_s / 4 + _RENEWED_S)
+                db.execute("update job set lease = ? where state = 'running'", (until,))
+            self._granted_at = tick
+        self._looked_at = tick
+
     def _forget_old(self) -> None:
         with self._transaction() as db:
-            final = "state in ('succeeded', 'failed', 'cancelled') and changed_at < ? limit 1000"
+            final = f"state in ('succeeded', 'failed', 'cancelled') and changed_at < ? limit {_FORGET_AT_ONCE}"
             query = f"delete from job where id in (select id from job where {final})"  # noqa: S608 - our own words
-            db.execute(query, (time() - self._settings.retention_s,))
+            if db.execute(query, (time() - self._settings.retention_s,)).rowcount == _FORGET_AT_ONCE:
+                self._forget_at = 0.0  # there are more
 
     @property
     def _db(self) -> sqlite3.Connection:

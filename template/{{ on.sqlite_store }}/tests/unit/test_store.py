@@ -128,6 +128,20 @@ def test_what_ran_or_waited_when_the_host_was_restarted_is_rung_for(
     assert [job_id for job_id, _ in store.due().ring] == ["a"]
 
 
+def test_a_lease_that_ran_out_while_nobody_could_look_may_still_be_renewed(
+    store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store)
+    store.due()
+    claimed = store.claim("a").job
+    assert claimed is not None
+    now = time.monotonic()
+    for late_s, rung in ((10, []), (10.9, []), (11, [("a", "reports.build")])):
+        tick = now + late_s
+        monkeypatch.setattr("app.jobs.store.monotonic", lambda tick=tick: tick)
+        assert store.due().ring == rung
+
+
 def test_a_backlog_is_not_taken_for_lost_messages(store: JobStore) -> None:
     add(store)
     assert store.unheard(messages=1) == []

@@ -1,9 +1,18 @@
--- asked_ms, limit, retention_ms: move on every job whose timer has run out
-local asked, limit, retention = unpack(ARGV)
+-- limit, retention_ms, lease_ms: move on every job whose timer has run out
+local limit, retention, lease = unpack(ARGV)
 local now = now_ms()
 local ring, dead = {}, {}
--- Asked before an outage and heard after it: those who run jobs have not had the time to renew their leases.
-if now - asked > 2000 then return {ring, dead, now} end
+-- When nobody has looked for a while there was an outage, or the host was suspended, or its clock was set. Leases have run
+-- out of jobs that nothing happened to: whoever runs them gets the time to renew, though not again and again.
+local looked = p .. ':looked'
+local at, granted_at = unpack(redis.call('HMGET', looked, 'at', 'granted_at'))
+redis.call('HSET', looked, 'at', now)
+if math.abs(now - (at or 0)) > 5000 and math.abs(now - (granted_at or 0)) > tonumber(lease) then
+  redis.call('HSET', looked, 'granted_at', now)
+  for _, id in ipairs(redis.call('ZRANGE', p .. ':state:running', 0, -1)) do
+    redis.call('ZADD', p .. ':timers', now + lease / 4 + 3000, id)
+  end
+end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', p .. ':timers', '-inf', now, 'LIMIT', 0, limit)) do
   local state, task, attempts, retries, cancel = unpack(
     redis.call('HMGET', job_key(id), 'state', 'task', 'attempts', 'max_retries', 'cancel'))

@@ -1,6 +1,10 @@
 -- id, claim, state, result, error, reason, progress, retention_ms
 local id, claim, state, result, error, reason, progress, retention = unpack(ARGV)
-if not owned(id, claim) then return 0 end
+if not owned(id, claim) then
+  -- Asked again because the answer was lost: it is as it was to be.
+  local is, claims, why = unpack(redis.call('HMGET', job_key(id), 'state', 'claims', 'reason'))
+  return is == state and claims == claim and (why or '') == reason and 1 or 0
+end
 local now = now_ms()
 if result ~= '' then redis.call('HSET', job_key(id), 'result', result) end
 if progress ~= '' then redis.call('HSET', job_key(id), 'progress', progress) end
