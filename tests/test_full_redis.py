@@ -1,5 +1,6 @@
 """A Redis whose memory runs out refuses new jobs in time, and what it accepted drains to the last one."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -98,3 +99,23 @@ def test_a_waiting_job_takes_little_memory(service: Service, redis: RedisEye) ->
     enqueue(service, 2000)
     redis.ask("DEL", *(key for key in redis.ask("KEYS", "*") if not key.startswith("{demo}:")))  # the messages
     assert (int(redis.info("memory")["used_memory"]) - before) / 2000 < 500  # bytes
+
+
+@pytest.mark.parametrize("service", ANY_REDIS, indirect=True)
+def test_an_outcome_waits_for_a_redis_that_cannot_write(service: Service, redis: RedisEye) -> None:
+    service.start_api()
+    service.start_worker()
+    job_id = service.call("POST", "/reports", {"month": "2026-10-01", "rows": 1_000_000}).json["id"]
+    service.wait(job_id, "running")
+    (service.folder / "dump.rdb").mkdir()  # where the snapshot belongs
+    redis.ask("CONFIG", "SET", "save", "3600 1")
+    redis.ask("BGSAVE")
+    service.until(lambda: redis.info("persistence")["rdb_last_bgsave_status"] == "err", "the snapshot to fail")
+    with pytest.raises(AssertionError, match="MISCONF"):
+        redis.ask("SET", "something", "else")
+    report = service.folder / "data/reports" / f"{job_id}.csv"
+    service.until(report.exists, "the report")
+    time.sleep(2)
+    redis.ask("CONFIG", "SET", "save", "")
+    job = service.wait(job_id)
+    assert (job["state"], job["attempts"]) == ("succeeded", 1)
