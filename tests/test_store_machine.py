@@ -105,6 +105,15 @@ def test_whoever_looks_seldom_does_not_renew_leases_again_and_again(process: Sto
 
 
 @pytest.mark.parametrize("store", REDIS, indirect=True)
+def test_whoever_gives_time_shortens_no_lease(process: StoreProcess) -> None:
+    process.probe("set_clock", NOW_S + LEASE_S, 0)
+    process.call("step", "renew", LEASE_S * 1000, "a", "1", "")
+    for late_s, rung in ((0, []), (UNSEEN_S, []), (2 * UNSEEN_S, []), (LEASE_S, [["a", "t"]])):
+        process.probe("set_clock", NOW_S + LEASE_S + late_s, 0)
+        assert process.call("due")[0] == rung
+
+
+@pytest.mark.parametrize("store", REDIS, indirect=True)
 def test_a_lease_ends_although_the_clock_was_set_back(process: StoreProcess) -> None:
     for late_s in (0, PATIENCE_S):
         process.probe("set_clock", NOW_S - 3600 + late_s, 0)
@@ -117,5 +126,5 @@ def test_a_step_whose_answer_was_lost_gives_the_same_one_again(process: StorePro
     again = process.call("step", "claim", "a", LEASE_S * 1000, "token")
     assert (again[0], dict(pairwise(again[1]))["attempts"]) == ("claimed", "1")
     assert process.call("step", "claim", "a", LEASE_S * 1000, "another")[0] == "running"
-    for state, done in (("failed", 1), ("failed", 1), ("succeeded", 0)):
-        assert process.call("step", "finish", "a", "1", state, "", "", "", "", RETENTION_S * 1000) == done
+    for token, done in (("its end", 1), ("its end", 1), ("another", 0)):
+        assert process.call("step", "finish", "a", "1", "failed", "", "", "", "", RETENTION_S * 1000, token) == done

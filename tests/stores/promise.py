@@ -9,6 +9,7 @@ RETENTION_S = 7 * 24 * 3600
 UNSEEN_S = 5
 PATIENCE_S = LEASE_S / 4 + 3
 MOST_OPEN = 4
+BEGIN_S = 1_000_000.0
 FINAL = ("succeeded", "failed", "cancelled")
 STATES = ("queued", "running", "retrying", *FINAL)
 
@@ -24,7 +25,6 @@ class Entry:
     attempts: int = 0
     claims: int = 0
     cancel: bool = False
-    reason: str = ""
     delayed: bool = False
     repeated: bool = False
     due_s: float | None = None
@@ -51,7 +51,7 @@ class Promise:
         # When each that looks for what is due did so, and when it was that nobody had for a while.
         self.looked_s: dict[int, float] = {}
         self.granted_s: dict[int, float] = {}
-        self.now_s = 1_000_000.0
+        self.now_s = BEGIN_S
         self.jobs: dict[str, Entry] = {}
 
     def open(self) -> list[Entry]:
@@ -95,14 +95,10 @@ class Promise:
         job.lease_s = self.now_s + LEASE_S
         return "cancel" if job.cancel else "held"
 
-    def finish(self, held: Held, state: str, reason: str) -> bool:
+    def finish(self, held: Held, state: str) -> bool:
         """Return whether the outcome counts."""
         job = self.holds(held)
-        if job is None and self.remote:  # maybe asked again
-            known = self.jobs.get(held.job["id"])
-            asked = (state, held.job["claims"], reason)
-            return known is not None and (known.state, known.claims, known.reason) == asked
-        return job is not None and bool(self._close(job, state, reason))
+        return job is not None and bool(self._close(job, state))
 
     def put_back(self, held: Held, state: str, due_s: float) -> bool:
         """Return whether the job waits for another try; a hand-back does not count as one."""
@@ -141,12 +137,12 @@ class Promise:
         """Return the jobs to ring for, and those that are dead letters now; a remote store looks for everybody."""
         who = 0 if self.remote else who
         ring, dead = set(), set()
-        first_s = 0 if self.remote else self.now_s
+        first_s = 0 if self.remote else BEGIN_S
         unseen_s = self.now_s - self.looked_s.get(who, first_s)
         if unseen_s > UNSEEN_S and self.now_s - self.granted_s.get(who, 0) > LEASE_S:
             self.granted_s[who] = self.now_s
             for job in self.open():
-                job.lease_s = job.lease_s and self.now_s + PATIENCE_S
+                job.lease_s = job.lease_s and max(job.lease_s, self.now_s + PATIENCE_S)
         self.looked_s[who] = self.now_s
         for job in self.open():
             if not (_is_over(job.lease_s, self.now_s) or _is_over(job.due_s, wall_s)):
@@ -154,7 +150,7 @@ class Promise:
             if job.cancel:
                 self._close(job, "cancelled")
             elif job.state == "running" and job.attempts > job.max_retries:
-                self._close(job, "failed", "worker_lost")
+                self._close(job, "failed")
                 dead.add(job.id)
             else:
                 job.state, job.lease_s, job.due_s, job.rung_s = "queued", None, None, self.now_s
@@ -171,9 +167,8 @@ class Promise:
         """Let the retention pass."""
         self.jobs = {job.id: job for job in self.open()}
 
-    def _close(self, job: Entry, state: str, reason: str = "") -> str:
-        job.state, job.reason = state, reason
-        job.due_s, job.lease_s, job.rung_s = None, None, None
+    def _close(self, job: Entry, state: str) -> str:
+        job.state, job.due_s, job.lease_s, job.rung_s = state, None, None, None
         return state
 
 

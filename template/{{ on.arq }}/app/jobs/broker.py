@@ -127,7 +127,9 @@ class _Worker(Worker):
         """Run the job; whatever it was that could not be recorded, its lease runs out."""
         try:
             await run_job(job_id)
-        except (Exception, asyncio.CancelledError):  # one job must not end the worker, nor what it leaves behind
+        except asyncio.CancelledError:  # a stop, or what the job left behind, which must not end the worker
+            logger.info("job no longer waited for", extra={"job_id": job_id})
+        except Exception:  # one job must not end the worker
             logger.exception("job left to recovery", extra={"job_id": job_id})
 
     async def heart_beat(self) -> None:

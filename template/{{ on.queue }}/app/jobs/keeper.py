@@ -84,14 +84,14 @@ class Keeper:
         self._come_to_rest(lambda run: run.over)
         self._release()
 
-    def _come_to_rest(self, ends: Callable[[Run], object]) -> None:
+    def _come_to_rest(self, is_ending: Callable[[Run], object]) -> None:
         """Claim no more; wait a moment for what is being claimed, and for the records of what is about to end.
 
         Without its record a job would run again; one that nobody here knows of could not be handed back.
         """
         self._door.acquire(timeout=_RECORDING_S)
         until = monotonic() + _RECORDING_S
-        while (self._claiming or any(map(ends, self._held()))) and monotonic() < until:
+        while (self._claiming or any(map(is_ending, self._held()))) and monotonic() < until:
             sleep(0.01)
 
     def _release(self) -> None:
@@ -129,7 +129,7 @@ class Keeper:
         passed_s, self._limited_at = now - self._limited_at, now
         for run in (run for run in self._running() if run.begun):
             if run.held_up is not None and run.held_up():
-                run.started += passed_s  # its time does not run while another job is in its way
+                run.started = min(run.started + passed_s, now)  # its time does not run while another job is in its way
             age_s = now - run.started
             # In this order: on a busy machine a tick can be so late that both have passed.
             if age_s > run.soft_limit_s and run.interrupted is None:
@@ -168,7 +168,8 @@ class Keeper:
             self._release()
         except Exception:  # whatever could not be recorded: its lease runs out, and this process takes no more jobs
             logger.exception("process ends with jobs on record as running")
-        os._exit(70)
+        finally:
+            os._exit(70)
 
 
 @Once

@@ -30,7 +30,7 @@ class Recovery:
     """The loop that makes the record the truth and the message a doorbell."""
 
     def __init__(self) -> None:
-        # Impatient: a round that waited out an outage would come before the jobs that still run renew their leases.
+        # Impatient: a round that waits out an outage holds up the others, and the end of the process.
         self._store = job_store()
         self._unheard_at = 0.0
         self._slots: dict[str, int] = {}

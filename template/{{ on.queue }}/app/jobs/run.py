@@ -48,6 +48,7 @@ class Run:
     thread: threading.Thread = field(default_factory=threading.current_thread)
     stop: Callable[[], object] | None = None
     held_up: Callable[[], bool] | None = None
+    # Watched: its limits apply. Before, only its lease is kept.
     begun: bool = False
     interrupted: type[JobInterrupted] | None = None
     over: bool = False
@@ -73,7 +74,7 @@ class Run:
             self.over = True
 
     def leave(self) -> None:
-        """Let the next doubted job run; not in `close`, which may be the last thing that is interrupted."""
+        """Release the place of a doubted job; not in `close`: an interrupt that comes up there would skip it."""
         if self.doubted:
             _doubted.release()
 

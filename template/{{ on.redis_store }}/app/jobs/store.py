@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.commands.core import Script
-from redis.exceptions import ConnectionError, NoScriptError, ReadOnlyError, RedisError, ResponseError, TimeoutError
+from redis.exceptions import (
+    ClusterDownError,
+    ConnectionError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+)
 from redis.retry import Retry
 
 from app.jobs.errors import TooManyJobs, Unavailable
@@ -24,8 +32,8 @@ from app.jobs.threads import Once
 from app.settings import Settings, get_settings
 
 _LUA = Path(__file__).parent / "lua"
-# Answers of a Redis that cannot write now, or is not the one to write to any more: as good as none.
-_PASSING = ("MISCONF", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN")
+# With these, and as a replica, Redis answers that it cannot write now: as good as no answer.
+_CANNOT_WRITE = ("MISCONF", "NOREPLICAS")
 # The indexes of jobs, and the state of those they hold.
 _INDEXES = {state.value: state for state in JobState} | {"delayed": JobState.QUEUED}
 
@@ -153,7 +161,8 @@ class JobStore:
     ) -> bool:
         """Make the job final, its result as JSON; False when its lease was lost and another worker decides."""
         done = "" if progress is None else progress
-        return bool(self.step("finish", job.id, job.claims, state, result, error, reason, done, self._retention_ms))
+        outcome = (state, result, error, reason, done)
+        return bool(self.step("finish", job.id, job.claims, *outcome, self._retention_ms, token_hex(8)))
 
     def retry(self, job: Job, *, delay_ms: int, error: str) -> bool:
         """Let the job run again after the delay; the try counts."""
@@ -165,6 +174,7 @@ class JobStore:
 
     def due(self, limit: int = 500) -> Due:
         """Move on what a crash left behind and what is due: jobs to ring for, and dead letters."""
+        self.ping()  # a Redis that stands still must not do this when it goes on: nobody would hear what it moved
         ring, dead, now_ms = self.step("due", limit, self._retention_ms, self._lease_ms)
         return Due(list(zip(ring[::2], ring[1::2], strict=True)), dead, now_ms / 1000)
 
@@ -237,7 +247,7 @@ class JobStore:
             try:
                 return connection.read_response()
             except ResponseError as error:
-                if isinstance(error, ReadOnlyError) or str(error).startswith(_PASSING):
+                if isinstance(error, (ReadOnlyError, ClusterDownError)) or str(error).startswith(_CANNOT_WRITE):
                     raise ConnectionError(str(error)) from error
                 raise
 

@@ -24,8 +24,9 @@ from app.settings import Settings, get_settings
 _SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
 _LONG_ARGS = 1024
 _FORGET_AT_ONCE = 1000
-# Recovery looks once a second. A keeper does too, and gives up a call after another second.
+# Recovery looks every second: after a longer gap, it could not.
 _UNSEEN_S = 5.0
+# Beyond the time between two renewals: a tick of the keeper, a call that times out, and a second to spare.
 _RENEWED_S = 3.0
 
 P = ParamSpec("P")
@@ -80,7 +81,7 @@ class JobStore:
         self.patience_s = 60.0 if patient else 1.0
         self._local = threading.local()
         self._writing = threading.Lock()
-        self._looked_at, self._granted_at = inf, -inf
+        self._looked_at, self._granted_at = monotonic(), -inf
         self._forget_at = 0.0
 
     def add(
@@ -335,13 +336,13 @@ class JobStore:
     def _grant_time(self) -> None:
         """After a time in which this could not look, let those who run jobs come to renew their leases first.
 
-        There was an outage: leases have run out of jobs that nothing happened to. It is not granted again and again.
+        There was an outage, and jobs that are fine may have lost their leases. It is not granted again and again.
         """
         tick, lease_s = monotonic(), self._settings.lease_s
         if tick - self._looked_at > _UNSEEN_S and tick - self._granted_at > lease_s:
             with self._transaction() as db:
                 until = tick + min(lease_s, lease_s / 4 + _RENEWED_S)
-                db.execute("update job set lease = ? where state = 'running'", (until,))
+                db.execute("update job set lease = ? where state = 'running' and lease < ?", (until, until))
             self._granted_at = tick
         self._looked_at = tick
 

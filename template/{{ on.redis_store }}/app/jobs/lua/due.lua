@@ -2,15 +2,17 @@
 local limit, retention, lease = unpack(ARGV)
 local now = now_ms()
 local ring, dead = {}, {}
--- When nobody has looked for a while there was an outage, or the host was suspended, or its clock was set. Leases have run
--- out of jobs that nothing happened to: whoever runs them gets the time to renew, though not again and again.
+-- When nobody has looked for a while there was an outage, or the host was suspended, or its clock was set. Jobs that are
+-- fine may have lost their leases: whoever runs them gets the time to renew, though not again and again.
+local unseen, renewed = 5000, lease / 4 + 3000
 local looked = p .. ':looked'
 local at, granted_at = unpack(redis.call('HMGET', looked, 'at', 'granted_at'))
 redis.call('HSET', looked, 'at', now)
-if math.abs(now - (at or 0)) > 5000 and math.abs(now - (granted_at or 0)) > tonumber(lease) then
+if math.abs(now - (at or 0)) > unseen and math.abs(now - (granted_at or 0)) > tonumber(lease) then
   redis.call('HSET', looked, 'granted_at', now)
   for _, id in ipairs(redis.call('ZRANGE', p .. ':state:running', 0, -1)) do
-    redis.call('ZADD', p .. ':timers', now + lease / 4 + 3000, id)
+    local ends = tonumber(redis.call('ZSCORE', p .. ':timers', id) or 0)
+    if ends < now + renewed or ends > now + lease then redis.call('ZADD', p .. ':timers', now + renewed, id) end
   end
 end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', p .. ':timers', '-inf', now, 'LIMIT', 0, limit)) do
